@@ -1,0 +1,1 @@
+"""The compiler: three representations, what reads them, what turns one into the next."""
