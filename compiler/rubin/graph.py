@@ -9,9 +9,9 @@ comparing codes is comparing values.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import numpy as np
@@ -120,7 +120,7 @@ class InitQuantum:
     outputs: Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Edges:
     """Datasets of quanta in compressed rows: those of quantum q stand at ``start[q]:start[q + 1]``.
 
@@ -134,13 +134,21 @@ class Edges:
     connection: Ints
     """Shape (edges,): the connection's place among its task's connections."""
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Edges) and _same(self, other, ("start", "dataset", "connection"))
+
+    __hash__ = None  # type: ignore[assignment]
+
     def of(self, quantum: int) -> slice:
         return slice(int(self.start[quantum]), int(self.start[quantum + 1]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QuantumGraph:
-    """Every run of every task on every piece of data, with the datasets it reads and writes."""
+    """Every run of every task on every piece of data, with the datasets it reads and writes.
+
+    Graphs are equal if everything but the name of the file they came from is.
+    """
 
     tasks: tuple[Task, ...]
     """In an order in which data flows, ties by label."""
@@ -169,8 +177,15 @@ class QuantumGraph:
     init: tuple[InitQuantum, ...] = ()
     """Sorted by label."""
     output_run: str = ""
-    source: str = field(default="", compare=False)
+    source: str = ""
     """The file it was read from, as it was named."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, QuantumGraph) and _same(
+            self, other, tuple(each.name for each in fields(self) if each.name != "source")
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def n_quanta(self) -> int:
@@ -263,6 +278,19 @@ class QuantumGraph:
         for c, d in zip(edges.connection[row].tolist(), edges.dataset[row].tolist(), strict=True):
             out.setdefault(task.connections[c].name, []).append(d)
         return {name: tuple(found) for name, found in out.items()}
+
+
+def _same(one: object, other: object, names: tuple[str, ...]) -> bool:
+    """Whether attributes are equal; dataclasses cannot compare arrays by themselves."""
+
+    def equal(a: Any, b: Any) -> bool:
+        if isinstance(a, np.ndarray):
+            return np.array_equal(a, b)
+        if isinstance(a, tuple):
+            return len(a) == len(b) and all(map(equal, a, b))
+        return bool(a == b)
+
+    return all(equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 def format_quantum(label: str, data_id: Mapping[str, Value]) -> str:
