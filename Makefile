@@ -1,0 +1,50 @@
+# Everything is set up in .venv; nothing outside this folder is touched.
+#   make demo   the whole road on real middleware, with what it does shown
+#   make test   the test suite
+#   make lint   ruff, mypy, import-linter
+
+# An interpreter to prefer: make demo PYTHON=/opt/python3.11/bin/python3
+PYTHON ?=
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+EXTRAS := lsst,engines,aws,dev
+DEMO := demo
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint venv clean
+
+demo: $(READY)
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m rubincwl.demo $(DEMO)
+
+test: $(READY)
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+venv: $(READY)
+
+# uv installs in seconds what takes pip a minute, but it does not read pip's configuration: where a package index is
+# configured for pip, or uv cannot be had, pip does it.
+$(READY): pyproject.toml
+	@found=; for each in $(PYTHON) python3 python3.11 python3.12 python; do \
+	    command -v $$each >/dev/null 2>&1 || continue; \
+	    if $$each rubincwl/interpreter.py; then found=$$each; break; fi; \
+	    echo "  ... trying the next interpreter" >&2; \
+	done; \
+	if [ -z "$$found" ]; then echo "no usable Python: install 3.11 or 3.12, or say make PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	echo "setting up $(VENV) with $$($$found --version) (once, about a minute)"; \
+	rm -rf $(VENV) && $$found -m venv $(VENV)
+	@if $(BIN)/python -m pip config list | grep -q "\.index-url" \
+	    || ! $(BIN)/python -m pip install --quiet --disable-pip-version-check uv \
+	    || ! $(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[$(EXTRAS)]"; then \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"; \
+	fi
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) dist
