@@ -175,7 +175,7 @@ class _Maker:
         ]
         always = [(f"_{s}", self._type(f"{label}_{s}", shape.dimensions, True)) for s in ("metadata", "log")]
         connections += [Connection(n, k.name, "output", k.dimensions, "Data") for n, k in outputs + always]
-        for name, read, kind in reads:
+        for _, read, kind in reads:
             if read.mixed and kind.made:
                 self._exist_too(kind)
         for values in self._data_ids(shape.dimensions, shape.keep):
