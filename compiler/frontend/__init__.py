@@ -1,0 +1,1 @@
+"""Readers: pipelines, quantum graphs and settings become the rubin representation."""
