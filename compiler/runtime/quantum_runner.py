@@ -1,19 +1,67 @@
 #!/usr/bin/env python3
 """Runs quanta of a Rubin quantum graph in an empty folder, with nothing shared.
 
-It needs Python's standard library and, beside it, the science environment.
+    quantum_runner.py init    --graph G --butler B
+    quantum_runner.py quanta  --graph G --butler B --task LABEL dim=value ... [--task ...]
+    quantum_runner.py collect --output FILE [FILE ...]
+
+It needs Python's standard library and, beside it, the science environment. Staged datasets are
+expected in the current folder under the names of `dataset_name`; outputs and one record a quantum
+are left there. A private datastore is made in a temporary subfolder and the real middleware
+(``pipetask run-qbb``) runs in a forked process of its own: one start of the interpreter and one
+import of the middleware serve both, and whatever the task does to its process, the runner lives
+on to tell. Exit codes: see `EXIT_CODES` and docs/quantum-runner.md.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import hashlib
+import io
+import json
+import os
+import platform
 import re
+import resource
+import shutil
+import signal
+import sys
+import tarfile
+import tempfile
+import time
+import traceback
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, NoReturn
+from uuid import UUID
 
+USAGE, TASK_FAILED, INPUT_MISSING, OUTPUT_MISSING, ENVIRONMENT, GRAPH, SIGNAL = 2, 10, 11, 12, 13, 14, 128
+EXIT_CODES = {
+    0: "every quantum succeeded; absent outputs are explained by its caveats",
+    USAGE: "wrong command line",
+    TASK_FAILED: "the task failed; the record keeps what the middleware exited with",
+    INPUT_MISSING: "a staged input is missing or has another size than its record",
+    OUTPUT_MISSING: "an output is missing and the quantum's caveats do not explain it",
+    ENVIRONMENT: "the science environment or this Python cannot run it",
+    GRAPH: "the graph cannot be read or does not hold the quantum",
+    SIGNAL: "128 + n: ended by signal n",
+}
+MARKER = b"rubincwl-absent 1\n"
+RECORD_PREFIX = "rubincwl-record: "
+INIT = "_init"
+_INFO = "lsst.daf.butler.datastore.stored_file_info.StoredFileInfo"
+_TAIL_LINES = 30
+_ANY_OUTPUT_MISSING, _ALL_OUTPUTS_MISSING = 1, 2  # lsst.pipe.base.QuantumSuccessCaveats
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._]")
 _LONGEST = 200
 
 
-def dataset_name(dataset_type: str, values, existing_id=None) -> str:
+def dataset_name(dataset_type: str, values: Iterable[object], existing_id: str | None = None) -> str:
     """The file name under which a dataset travels: type, data-id values and, if it exists already, its id.
 
     Parts are joined by ``-``; in each, every byte outside ``[A-Za-z0-9._]`` is written ``+hh``, so that two
@@ -33,10 +81,707 @@ def dataset_name(dataset_type: str, values, existing_id=None) -> str:
     return name
 
 
-def record_name(label: str, values) -> str:
+def record_name(label: str, values: Iterable[object]) -> str:
     """The file name of a quantum's record."""
     return dataset_name(label + "_record", values)
 
 
 def _escape(part: str) -> str:
     return _UNSAFE.sub(lambda found: b"+%02x" % found[0][0], part.encode()).decode()
+
+
+def butler_config() -> str:
+    """The butler configuration of a job (YAML): a private file datastore beside the configuration, no registry.
+
+    The packaged file templates stay in force; nothing is cached, as every job starts empty.
+    """
+    return (
+        "datastore:\n"
+        "  cls: lsst.daf.butler.datastores.fileDatastore.FileDatastore\n"
+        "  name: staged\n"
+        "  root: <butlerRoot>/store\n"
+        "  cached:\n"
+        "    expiry:\n"
+        "      mode: disabled\n"
+    )
+
+
+def is_marker(path: Path) -> bool:
+    """Whether the file stands for a dataset that was legitimately not produced."""
+    with path.open("rb") as stream:
+        return stream.read(len(MARKER)) == MARKER
+
+
+class StopError(Exception):
+    """Ends the call with an exit code and a sentence before anything has been run."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(slots=True)
+class Staged:
+    """A dataset of the call: its file's name in the current folder and its place in the private store."""
+
+    name: str
+    path: str
+    size: int | None = None
+    """Bytes that the datastore's record promises, for a dataset that exists before the workflow."""
+
+
+@dataclass(slots=True)
+class Quantum:
+    """A quantum to run, with its datasets by connection; init-inputs stand among the inputs."""
+
+    id: UUID
+    label: str
+    data_id: dict[str, Any]
+    inputs: dict[str, list[UUID]]
+    outputs: dict[str, list[UUID]]
+    record: str
+    """File name of its record."""
+
+    def __str__(self) -> str:
+        return f"{self.label}{{{', '.join(f'{k}: {v}' for k, v in self.data_id.items())}}}"
+
+
+@dataclass(slots=True)
+class Call:
+    """What one call of the runner has to do: quanta and every dataset that they touch."""
+
+    quanta: list[Quantum]
+    datasets: dict[UUID, Staged]
+    shard: Any
+    """PredictedQuantumGraphComponents that hold these quanta only, their records pointing at the private store."""
+
+
+@dataclass(slots=True)
+class Ended:
+    """How the forked process went."""
+
+    code: int
+    """Exit status of the middleware; 0 when a signal ended it."""
+    signal: int | None
+    started: float
+    wall: float
+    """Seconds."""
+    cpu: float
+    """Seconds, user and system."""
+    memory: float
+    """Peak resident size in MiB."""
+    tail: list[str]
+    """Last lines of what it printed."""
+    importable: bool
+    """False if the task's own code could not be imported."""
+
+
+# What stands in the graph.
+
+
+def check_environment() -> None:
+    """Raise `StopError` unless this Python reads graphs rightly and the middleware can be imported."""
+    if not zipfile_is_sound():
+        version = platform.python_version()
+        raise StopError(
+            ENVIRONMENT,
+            f"the zipfile module of Python {version} reads quantum graphs wrongly (known of 3.12.1 and 3.13.0); "
+            "use another patch release",
+        )
+    try:
+        import lsst.ctrl.mpexec.cli.pipetask
+        import lsst.pipe.base.quantum_graph  # noqa: F401
+    except ImportError as error:
+        raise StopError(ENVIRONMENT, f"no science environment at {sys.executable}: {error}") from error
+
+
+def zipfile_is_sound() -> bool:
+    """Whether two open members of a stored archive can be read at random: 3.12.1 and 3.13.0 mix them up."""
+    content = bytes(range(256)) * 4
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        for name in ("a", "b"):
+            writer.writestr(name, content)
+    try:
+        with zipfile.ZipFile(archive) as reader, reader.open("a") as first, reader.open("b") as second:
+            second.read(100)
+            first.seek(300)
+            return first.read(1) == content[300:301]
+    except (EOFError, zipfile.BadZipFile):
+        return False
+
+
+def prepare(graph: str, work: Path, wanted: Sequence[tuple[str, dict[str, str]]] | None, names: dict[str, str]) -> Call:
+    """Read what is needed of the graph and plan the call; no quanta (`wanted` None) means the init outputs.
+
+    Raises `StopError` for a graph that cannot be read or lacks a quantum.
+    """
+    from lsst.pipe.base.pipeline_graph import TaskImportMode
+    from lsst.pipe.base.quantum_graph import PredictedQuantumGraph
+
+    try:
+        with PredictedQuantumGraph.open(graph, import_mode=TaskImportMode.DO_NOT_IMPORT) as reader:
+            whole = reader.components
+            if wanted is not None:
+                reader.read_thin_graph()
+                ids = [_find(whole, label, given) for label, given in wanted]
+            reader.read_execution_quanta(list(dict.fromkeys(ids)) if wanted is not None else [])
+    except (StopError, ImportError):
+        raise
+    except Exception as error:  # zip, zstd, JSON, pydantic and the middleware's own: all say the same to us
+        raise StopError(GRAPH, f"cannot read the quantum graph {graph}: {type(error).__name__}: {error}") from error
+    init = {each.task_label: each for each in whole.init_quanta.root}
+    models = list(whole.quantum_datasets.values()) if wanted is not None else []
+    touched = [*models, *(init[each.task_label] for each in models if each.task_label in init)]
+    touched = touched if wanted is not None else list(init.values())
+    datasets, store = _locate(whole, touched, work, names)
+    quanta = [_quantum(whole, each, init, names) for each in models]
+    if wanted is None:
+        made = {k: [d.dataset_id for d in v] for each in touched for k, v in _unique_outputs(each)}
+        needed = [d.dataset_id for each in touched for v in each.inputs.values() for d in v]
+        inputs = {"init": [d for d in needed if d not in set(chain.from_iterable(made.values()))]}
+        quanta = [Quantum(UUID(int=0), INIT, {}, inputs, made, "")]
+    return Call(quanta, datasets, _shard(whole, models, datasets, store))
+
+
+def _unique_outputs(model: Any) -> Iterator[tuple[str, Any]]:
+    """Outputs of an init quantum, keyed by dataset type: connections of two tasks may share a name."""
+    for found in model.outputs.values():
+        yield found[0].dataset_type_name, found
+
+
+def _find(whole: Any, label: str, given: Mapping[str, str]) -> UUID:
+    """The one quantum of the task whose data id holds the given values; values are compared as strings."""
+    if label not in whole.pipeline_graph.tasks:
+        raise StopError(GRAPH, f"no task '{label}' in the graph; it has {', '.join(whole.pipeline_graph.tasks)}")
+    keys = list(whole.pipeline_graph.tasks[label].dimensions.data_coordinate_keys)
+    if unknown := sorted(set(given) - set(keys)):
+        raise StopError(GRAPH, f"task '{label}' has no dimension {', '.join(unknown)}; it has {', '.join(keys)}")
+    places = [(keys.index(dimension), value) for dimension, value in given.items()]
+    found = [
+        each.quantum_id
+        for each in whole.thin_graph.quanta.get(label, [])
+        if all(str(each.data_coordinate[place]) == value for place, value in places)
+    ]
+    if len(found) != 1:
+        said = ", ".join(f"{k}: {v}" for k, v in given.items())
+        raise StopError(GRAPH, f"{len(found) or 'no'} quanta {label}{{{said}}} in the graph")
+    return UUID(str(found[0]))
+
+
+def _quantum(whole: Any, model: Any, init: Mapping[str, Any], names: Mapping[str, str]) -> Quantum:
+    required = list(whole.pipeline_graph.tasks[model.task_label].dimensions.required)
+    data_id = dict(zip(required, model.data_coordinate, strict=False))
+    inputs = {k: [d.dataset_id for d in v] for k, v in model.inputs.items()}
+    if model.task_label in init:
+        inputs |= {k: [d.dataset_id for d in v] for k, v in init[model.task_label].inputs.items()}
+    record = names.get(str(model.quantum_id)) or record_name(model.task_label, data_id.values())
+    outputs = {k: [d.dataset_id for d in v] for k, v in model.outputs.items()}
+    return Quantum(model.quantum_id, model.task_label, data_id, inputs, outputs, record)
+
+
+def _rows(model: Any) -> dict[UUID, dict[str, Any]]:
+    """Datastore records (as JSON) of the inputs that exist before the workflow."""
+    rows: dict[UUID, dict[str, Any]] = {}
+    for data in model.datastore_records.values():
+        for digits, tables in data.model_dump(mode="json")["records"].get(_INFO, {}).items():
+            found = [row for table in tables.values() for row in table]
+            if len(found) != 1:
+                raise StopError(GRAPH, f"dataset {digits} is a composite of {len(found)} files, which is not supported")
+            rows[UUID(digits)] = found[0]
+    return rows
+
+
+def _locate(whole: Any, models: Sequence[Any], work: Path, names: Mapping[str, str]) -> tuple[dict[UUID, Staged], str]:
+    """Every dataset's file name and place in the private store, and the name of the job's datastore.
+
+    A dataset with a datastore record existed before the workflow and gets a place of ours; the middleware tells
+    where it looks for the rest. Raises `StopError` for an input that neither exists nor is made by the workflow.
+    """
+    existing = {k: v for each in models for k, v in _rows(each).items()}
+    staged: dict[UUID, Staged] = {}
+    others: dict[UUID, Any] = {}
+    for each in chain.from_iterable(chain(*m.inputs.values(), *m.outputs.values()) for m in models):
+        node = whole.pipeline_graph.dataset_types.get(each.dataset_type_name)
+        values = each.data_coordinate[: len(node.dataset_type.dimensions.required) if node is not None else 0]
+        row = existing.get(each.dataset_id)
+        name = names.get(str(each.dataset_id))
+        if row is None:
+            if each.run != whole.header.output_run:
+                raise StopError(
+                    GRAPH,
+                    f"the graph holds no datastore record of {each.dataset_type_name} {values} in '{each.run}'; "
+                    "build it with 'pipetask qgraph --qgraph-datastore-records'",
+                )
+            others[each.dataset_id] = each
+            staged[each.dataset_id] = Staged(name or dataset_name(each.dataset_type_name, values), "")
+        else:
+            path, hash_sign, fragment = row["path"].partition("#")
+            kept = "".join(Path(path).suffixes[-2 if path.endswith((".gz", ".fz")) else -1 :])
+            staged[each.dataset_id] = Staged(
+                name or dataset_name(each.dataset_type_name, values, each.dataset_id.hex),
+                f"existing/{each.dataset_id}{kept}{hash_sign}{fragment}",
+                row["file_size"] if row["file_size"] >= 0 else None,
+            )
+    store, paths = _predicted_paths(whole, others.values(), work)
+    for dataset, path in paths.items():
+        staged[dataset].path = path
+    return staged, store
+
+
+def _predicted_paths(whole: Any, models: Iterable[Any], root: Path) -> tuple[str, dict[UUID, str]]:
+    """The name of the datastore below `root`, and where a quantum-backed butler puts datasets in it."""
+    from lsst.daf.butler import QuantumBackedButler
+
+    types = {node.name: node.dataset_type for node in whole.pipeline_graph.dataset_types.values()}
+    register_mocks(kind.storageClass_name for kind in types.values())
+    refs = [whole.make_dataset_ref(each) for each in models]
+    butler = QuantumBackedButler.from_predicted(
+        str(root), (), {ref.id for ref in refs}, whole.pipeline_graph.universe, {}, dataset_types=types
+    )
+    with butler:
+        ((store, data),) = butler.export_predicted_datastore_records(refs).items()
+    return store, {key: next(iter(tables.values()))[0].path for key, tables in data.records.items()}
+
+
+def register_mocks(storage_classes: Iterable[str]) -> bool:
+    """Make the storage classes of the middleware's own mock tasks known; whether there were any."""
+    mocks = [each for each in storage_classes if each.startswith("_mock_")]
+    if mocks:
+        from lsst.pipe.base.tests.mocks import MockStorageClass
+
+        for each in mocks:
+            MockStorageClass.get_or_register_mock(each.removeprefix("_mock_"))
+    return bool(mocks)
+
+
+def _shard(whole: Any, models: Sequence[Any], datasets: Mapping[UUID, Staged], store: str) -> Any:
+    """A graph that holds these quanta only; with none it serves the init outputs of every task."""
+    from lsst.daf.butler import DataCoordinate
+    from lsst.daf.butler.dimensions import DimensionDataAttacher, DimensionDataExtractor
+    from lsst.pipe.base.quantum_graph import PredictedQuantumGraphComponents
+
+    labels = {each.task_label for each in models} or set(whole.pipeline_graph.tasks)
+    pipeline = whole.pipeline_graph
+    if labels != set(pipeline.tasks):  # spares the import of tasks that do not run here
+        pipeline = pipeline.copy()
+        pipeline.remove_tasks([each for each in pipeline.tasks if each not in labels], drop_from_subsets=True)
+        known = {node.name: node.dataset_type for node in whole.pipeline_graph.dataset_types.values()}
+        pipeline.resolve(dimensions=whole.pipeline_graph.universe, dataset_types=known)
+    shard = PredictedQuantumGraphComponents(header=whole.header.model_copy(deep=True), pipeline_graph=pipeline)
+    shard.quantum_datasets = {each.quantum_id: _localised(each, datasets, store) for each in models}
+    kept = [each for each in whole.init_quanta.root if not each.task_label or each.task_label in labels]
+    shard.init_quanta = type(whole.init_quanta)([_localised(each, datasets, store) for each in kept])
+    dimensions = whole.pipeline_graph.get_all_dimensions()
+    extractor = DimensionDataExtractor.from_dimension_group(dimensions)
+    for each in models:
+        own = whole.pipeline_graph.tasks[each.task_label].dimensions
+        data_id = DataCoordinate.from_full_values(own, tuple(each.data_coordinate))
+        extractor.update(whole.dimension_data.attach(own, [data_id]))
+        for dataset in chain(*each.inputs.values(), *each.outputs.values()):
+            extractor.update([whole.make_dataset_ref(dataset).dataId])
+    shard.dimension_data = DimensionDataAttacher(records=extractor.records.values(), dimensions=dimensions)
+    shard.set_thin_graph()
+    shard.set_header_counts()
+    return shard
+
+
+def _localised(model: Any, datasets: Mapping[UUID, Staged], store: str) -> Any:
+    """A copy whose datastore records point at the private store; under another name they would be ignored."""
+    from lsst.daf.butler.datastore.record_data import SerializedDatastoreRecordData
+
+    rows = _rows(model)
+    records = {key.hex: {"file_datastore_records": [{**row, "path": datasets[key].path}]} for key, row in rows.items()}
+    data = SerializedDatastoreRecordData(dataset_ids=list(rows), records={_INFO: records})
+    return model.model_copy(update={"datastore_records": {store: data} if rows else {}})
+
+
+# Before, during and after the middleware.
+
+
+def link_inputs(call: Call, work: Path, folder: Path) -> None:
+    """Put the staged inputs where the quantum-backed butler looks for them; absent ones are left out.
+
+    Raises `StopError` if one is missing or cut short, since the middleware may take that for "nothing to do".
+    """
+    made = {d for each in call.quanta for row in each.outputs.values() for d in row}
+    faults: list[str] = []
+    for quantum in call.quanta:
+        for dataset in chain.from_iterable(quantum.inputs.values()):
+            staged = call.datasets[dataset]
+            source = folder / staged.name
+            target = work / "store" / staged.path.partition("#")[0]
+            if dataset in made or target.is_symlink():
+                continue
+            if not source.exists():
+                faults.append(f"{staged.name} is missing")
+            elif is_marker(source):
+                continue
+            elif staged.size is not None and source.stat().st_size != staged.size:
+                faults.append(f"{staged.name} has {source.stat().st_size} bytes, its record says {staged.size}")
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(os.path.realpath(source))
+    if faults:
+        raise StopError(INPUT_MISSING, f"stage-in is incomplete: {'; '.join(dict.fromkeys(faults))}")
+
+
+def run_middleware(work: Path, verb: str, classes: Iterable[str]) -> Ended:
+    """Run ``pipetask VERB . shard.qg`` in a forked process; signals to us are passed on to it."""
+    log = work / "log"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    started, clock = time.time(), time.monotonic()
+    child = os.fork()
+    if child == 0:
+        _in_child(work, verb, classes, log)
+    caught: list[int] = []
+
+    def forward(number: int, _frame: object) -> None:
+        caught.append(number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
+
+    before = {each: signal.signal(each, forward) for each in (signal.SIGTERM, signal.SIGINT)}
+    _, status, usage = os.wait4(child, 0)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    code = os.waitstatus_to_exitcode(status)
+    tail = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:] if log.exists() else []
+    by_signal = -code if code < 0 else caught[0] if caught and code else None
+    wall, cpu = time.monotonic() - clock, usage.ru_utime + usage.ru_stime
+    unit = 2**20 if sys.platform == "darwin" else 1024
+    importable = not (work / "not-importable").exists()
+    return Ended(max(code, 0), by_signal, started, wall, cpu, usage.ru_maxrss / unit, tail, importable)
+
+
+def _in_child(work: Path, verb: str, classes: Iterable[str], log: Path) -> NoReturn:
+    code = 1
+    try:
+        _die_with_parent()
+        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        os.chdir(work)  # what a task drops into its folder goes away with it
+        os.environ.setdefault("DAF_BUTLER_CACHE_DIRECTORY_IF_UNSET", str(work / "cache"))
+        code = _pipetask(work, verb, classes)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _pipetask(work: Path, verb: str, classes: Iterable[str]) -> int:
+    import atexit
+
+    from lsst.ctrl.mpexec.cli.pipetask import cli
+    from lsst.utils.doImport import doImportType
+
+    try:
+        for each in classes:
+            doImportType(each)
+    except ImportError:
+        (work / "not-importable").touch()
+        raise
+    sys.argv = ["pipetask", verb, ".", "shard.qg"]
+    try:
+        cli.main(args=sys.argv[1:], prog_name="pipetask")
+    except SystemExit as end:
+        atexit._run_exitfuncs()
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _die_with_parent() -> None:
+    """On Linux a killed runner (SIGKILL cannot be passed on) takes the task with it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+# After the middleware: what there is, what is rightly absent, and the record that says so.
+
+
+def judge(call: Call, ended: Ended, work: Path, folder: Path) -> list[dict[str, Any]]:
+    """Hand outputs over to `folder`, judge what is absent, write a record for each quantum; returns the records."""
+    places = {key: work / "store" / each.path.partition("#")[0] for key, each in call.datasets.items()}
+    present = {key for key, place in places.items() if place.exists()}
+    records = []
+    for quantum in call.quanta:
+        record = blank_record(quantum, ended, len(call.quanta))
+        record["absent_inputs"] = [
+            call.datasets[d].name for row in quantum.inputs.values() for d in row if d not in present
+        ]
+        metadata = next(iter(quantum.outputs.get("_metadata", ())), None)
+        if quantum.label == INIT:
+            record |= _verdict_on_init(call, quantum, ended, present)
+        elif metadata in present:
+            record |= _verdict_on_finished(call, quantum, json.loads(places[metadata].read_text()), present)
+        else:
+            record |= _verdict_on_unfinished(quantum, ended, present)
+        records.append(record)
+    for quantum, record in zip(call.quanta, records, strict=True):
+        _hand_over(call, quantum, record, places, present, folder)
+    return records
+
+
+def blank_record(quantum: Quantum, ended: Ended | None, quanta: int) -> dict[str, Any]:
+    """A record before judgement; schemas/quantum_record.schema.json tells what every field means."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    ran = ended is not None
+    ended = ended or Ended(0, None, time.time(), 0.0, 0.0, 0.0, [], True)
+    return {
+        "format": "rubincwl quantum record 1",
+        "label": quantum.label,
+        "data_id": quantum.data_id,
+        "quantum_id": str(quantum.id),
+        "status": "failed",
+        "exit_code": TASK_FAILED,
+        "middleware_exit_code": ended.code if ran and ended.signal is None else None,
+        "signal": ended.signal,
+        "caveats": None,
+        "message": "",
+        "started": _utc(ended.started),
+        "ended": _utc(ended.started + ended.wall),
+        "wall_seconds": round(ended.wall, 3),
+        "cpu_seconds": round(ended.cpu, 3),
+        "peak_memory_mib": round(ended.memory, 1),
+        "process": {
+            "quanta": quanta,
+            "wall_seconds": round(ended.wall, 3),
+            "cpu_seconds": round(ended.cpu + own.ru_utime + own.ru_stime, 3),
+            "peak_memory_mib": round(ended.memory, 1),
+        },
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "outputs": [],
+        "absent_inputs": [],
+        "absent_outputs": [],
+    }
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _verdict_on_finished(call: Call, quantum: Quantum, metadata: Any, present: set[UUID]) -> dict[str, Any]:
+    """The quantum wrote its metadata, so it succeeded; does that explain every absent output?
+
+    Caveats are a bit set. A quantum that lost inputs may have given outputs up before it ran, without any bit. What
+    the metadata lists as written must be there in any case, and so must the log.
+    """
+    section = metadata["metadata"]["quantum"]
+    caveats = int(section["scalars"].get("caveats", 0))
+    written = {UUID(each) for each in section["arrays"].get("outputs", ())}
+    lost_inputs = any(d not in present for row in quantum.inputs.values() for d in row)
+    explained = lost_inputs or bool(caveats & (_ANY_OUTPUT_MISSING | _ALL_OUTPUTS_MISSING))
+    lost = [
+        call.datasets[d].name
+        for connection, row in quantum.outputs.items()
+        for d in row
+        if d not in present and (d in written or not explained or connection == "_log")
+    ]
+    verdict = {"caveats": caveats, **(_own_figures(section["arrays"]) if len(call.quanta) > 1 else {})}
+    if lost:
+        message = f"missing although caveats {caveats} do not explain it: {', '.join(lost)}"
+        return {**verdict, "status": "output-missing", "exit_code": OUTPUT_MISSING, "message": message}
+    return {**verdict, "status": "done", "exit_code": 0}
+
+
+def _own_figures(arrays: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """A quantum's share of a process that ran several, as the middleware measured it."""
+    begin, end = datetime.fromisoformat(arrays["prepUtc"][0]), datetime.fromisoformat(arrays["endUtc"][-1])
+    return {
+        "started": _utc(begin.timestamp()),
+        "ended": _utc(end.timestamp()),
+        "wall_seconds": round((end - begin).total_seconds(), 3),
+        "cpu_seconds": round(arrays["endCpuTime"][-1] - arrays["prepCpuTime"][0], 3),
+        "peak_memory_mib": round(arrays["endMaxResidentSetSize"][-1] / 2**20, 1),
+    }
+
+
+def _verdict_on_unfinished(quantum: Quantum, ended: Ended, present: set[UUID]) -> dict[str, Any]:
+    """No metadata: it failed, or never started because another quantum of the same process failed."""
+    if not ended.importable:
+        return {"exit_code": ENVIRONMENT, "status": "environment", "message": "the task cannot be imported here"}
+    if ended.signal is not None:
+        name = signal.Signals(ended.signal).name
+        return {"exit_code": SIGNAL + ended.signal, "status": "signal", "message": f"ended by {name}"}
+    if ended.code == 0:
+        message = "the middleware exited with 0 but left no metadata"
+        return {"exit_code": OUTPUT_MISSING, "status": "output-missing", "message": message}
+    message = f"the middleware exited with {ended.code}"
+    started = any(d in present for row in quantum.outputs.values() for d in row)
+    return {"status": "failed", "message": message + ("" if started else "; this quantum left no log")}
+
+
+def _verdict_on_init(call: Call, quantum: Quantum, ended: Ended, present: set[UUID]) -> dict[str, Any]:
+    lost = [call.datasets[d].name for row in quantum.outputs.values() for d in row if d not in present]
+    if ended.code or ended.signal or not ended.importable:
+        return _verdict_on_unfinished(quantum, ended, present)
+    if lost:
+        return {"status": "output-missing", "exit_code": OUTPUT_MISSING, "message": f"missing: {', '.join(lost)}"}
+    return {"status": "done", "exit_code": 0}
+
+
+def _hand_over(
+    call: Call, quantum: Quantum, record: dict[str, Any], places: Mapping[UUID, Path], present: set[UUID], folder: Path
+) -> None:
+    """Move outputs to their names, put markers for the rest, write the record; a failed quantum hands over its log."""
+    done = record["status"] == "done"
+    for connection, row in quantum.outputs.items():
+        for dataset in row if done or connection == "_log" else ():
+            target = folder / call.datasets[dataset].name
+            if dataset in present:
+                os.replace(places[dataset], target)
+                with target.open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                size = target.stat().st_size
+                record["outputs"].append(
+                    {"connection": connection, "name": target.name, "size": size, "sha256": digest}
+                )
+            elif done:
+                about = {"dataset": str(dataset), "quantum": str(quantum.id), "caveats": record["caveats"]}
+                target.write_bytes(MARKER + json.dumps(about).encode() + b"\n")
+                record["absent_outputs"].append({"connection": connection, "name": target.name})
+    if quantum.record:
+        (folder / quantum.record).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def tell(record: Mapping[str, Any], quantum: Quantum, tail: Sequence[str]) -> None:
+    """A line for the quantum; of a failed one also the end of its log, and its record in one line that survives
+    where a failed job's files are lost. Written at once, so that lines of parallel jobs do not mix."""
+    if record["status"] == "done":
+        _say(f"rubincwl: done {quantum} {record['wall_seconds']:.1f} s\n")
+        return
+    lines = [f"rubincwl: failed {quantum} exit {record['exit_code']}: {record['message']}"]
+    lines += [f"rubincwl| {each}" for each in tail]
+    line = RECORD_PREFIX + json.dumps({**record, "log_tail": list(tail)}, separators=(",", ":"))
+    _say("\n".join(lines) + "\n")
+    _say(line + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.flush()
+    data = text.encode(errors="replace")
+    while data:
+        data = data[os.write(2, data) :]
+
+
+# The command line.
+
+
+def run(args: argparse.Namespace) -> int:
+    """Init or quanta: prepare, run, judge; returns the exit code."""
+    folder, wanted = Path.cwd(), None if args.verb == "init" else [parse_task(each) for each in args.task]
+    names = json.loads(Path(args.names).read_text()) if args.names else {}
+    check_environment()
+    work = Path(tempfile.mkdtemp(prefix=".rubincwl-", dir=folder))
+    try:
+        shutil.copyfile(args.butler, work / "butler.yaml")
+        call = prepare(args.graph, work, wanted, names)
+        for quantum in call.quanta:
+            _say(f"rubincwl: start {quantum}\n")
+        try:
+            link_inputs(call, work, folder)
+        except StopError as stop:
+            return _refuse(call, stop, folder)
+        call.shard.write(str(work / "shard.qg"))
+        tasks = call.shard.pipeline_graph.tasks.values()
+        verb = "run-qbb" if wanted is not None else "pre-exec-init-qbb"
+        ended = run_middleware(work, verb, sorted({each.task_class_name for each in tasks}))
+        records = judge(call, ended, work, folder)
+        for quantum, record in zip(call.quanta, records, strict=True):
+            tell(record, quantum, ended.tail)
+        return next((each["exit_code"] for each in records if each["exit_code"]), 0)
+    except ImportError as error:
+        raise StopError(ENVIRONMENT, f"a package that the datasets need cannot be imported: {error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _refuse(call: Call, stop: StopError, folder: Path) -> int:
+    for quantum in call.quanta:
+        record = blank_record(quantum, None, len(call.quanta))
+        record |= {"status": "input-missing", "exit_code": stop.code, "message": str(stop)}
+        if quantum.record:
+            (folder / quantum.record).write_text(json.dumps(record, indent=1) + "\n")
+        tell(record, quantum, ())
+    return stop.code
+
+
+def parse_task(words: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """A label and its data id from ``LABEL dim=value ...``; raises `StopError`."""
+    label, *pairs = words
+    if wrong := [each for each in pairs if "=" not in each]:
+        raise StopError(USAGE, f"'{wrong[0]}' is not dimension=value")
+    return label, dict(each.split("=", 1) for each in pairs)
+
+
+def collect(args: argparse.Namespace) -> int:
+    """Put records and metadata, not payload, into one file: JSON lines or tar; same input, same bytes."""
+    named = [Path(each) for each in args.files] or sorted(Path.cwd().glob("*_record*")) + sorted(
+        Path.cwd().glob("*_metadata*")
+    )
+    files = sorted({each.name: each for each in named if each.is_file()}.items())
+    if lost := [str(each) for each in named if not each.is_file()]:
+        raise StopError(INPUT_MISSING, f"to be collected but missing: {', '.join(lost)}")
+    target = Path(args.output)
+    if target.suffix == ".jsonl":
+        with target.open("w") as stream:
+            for name, path in files:
+                stream.write(json.dumps({"name": name, "content": json.loads(path.read_text())}) + "\n")
+        return 0
+    with tarfile.open(target, "w") as tar:
+        for name, path in files:
+            member = tarfile.TarInfo(name)
+            member.size = path.stat().st_size
+            with path.open("rb") as content:
+                tar.addfile(member, content)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; ``@FILE`` stands for arguments in a file, one a line."""
+    top = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
+    )
+    verbs = top.add_subparsers(dest="verb", required=True)
+    for name, about in (("init", "write every init output"), ("quanta", "run quanta")):
+        verb = verbs.add_parser(name, help=about, fromfile_prefix_chars="@")
+        verb.add_argument("--graph", required=True, help="the quantum graph, whole or a shard")
+        verb.add_argument("--butler", required=True, help="the job's butler configuration")
+        verb.add_argument("--names", help="JSON: file name by dataset id (or quantum id, for records)")
+        verb.set_defaults(action=run)
+        if name == "quanta":
+            verb.add_argument(
+                "--task",
+                nargs="+",
+                action="append",
+                required=True,
+                metavar=("LABEL", "dim=value"),
+                help="a quantum; may be repeated",
+            )
+    verb = verbs.add_parser("collect", help="gather records and metadata into one file", fromfile_prefix_chars="@")
+    verb.add_argument("--output", required=True, help="a .tar or .jsonl file")
+    verb.add_argument("files", nargs="*", metavar="FILE", help="by default those of the current folder")
+    verb.set_defaults(action=collect)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.action(args))
+    except StopError as stop:
+        _say(f"rubincwl: failed exit {stop.code}: {stop}\n")
+        return stop.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
