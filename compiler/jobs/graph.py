@@ -19,6 +19,8 @@ class File:
     """Bytes where known before anything ran."""
     location: str | None = None
     """For a file that exists before the workflow: its location in the job order, as written there."""
+    port: str = ""
+    """For a file that a job makes: the tool's output port, so that records can be told from datasets."""
 
 
 @dataclass(frozen=True, slots=True)
