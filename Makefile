@@ -33,14 +33,14 @@ venv: $(READY)
 $(READY): pyproject.toml
 	@found=; for each in $(PYTHON) python3 python3.11 python3.12 python; do \
 	    command -v $$each >/dev/null 2>&1 || continue; \
-	    if $$each rubincwl/interpreter.py; then found=$$each; break; fi; \
+	    if $$each -m rubincwl.interpreter; then found=$$each; break; fi; \
 	    echo "  ... trying the next interpreter" >&2; \
 	done; \
 	if [ -z "$$found" ]; then echo "no usable Python: install 3.11 or 3.12, or say make PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
 	echo "setting up $(VENV) with $$($$found --version) (once, about a minute)"; \
 	rm -rf $(VENV) && $$found -m venv $(VENV)
 	@if $(BIN)/python -m pip config list | grep -q "\.index-url" \
-	    || ! $(BIN)/python -m pip install --quiet --disable-pip-version-check uv \
+	    || ! $(BIN)/python -m pip install -qq --disable-pip-version-check uv \
 	    || ! $(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[$(EXTRAS)]"; then \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"; \
 	fi
