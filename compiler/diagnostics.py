@@ -74,6 +74,14 @@ class ToolError(Exception):
         super().__init__("\n".join(str(each) for each in self.findings))
 
 
+class BugError(Exception):
+    """What we made does not hold (exit code 70): a fault of ours, never of the input; the findings say what."""
+
+    def __init__(self, message: str, findings: Iterable[Diagnostic] = ()) -> None:
+        self.findings: tuple[Diagnostic, ...] = tuple(findings)
+        super().__init__(f"{message}; this is a bug in rubincwl")
+
+
 @dataclass(slots=True)
 class Findings:
     """Collects what a stage finds, so that all of it is told at once."""
