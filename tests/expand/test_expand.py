@@ -111,18 +111,18 @@ def test_ids_written_out_by_a_loader_mean_the_same() -> None:
 
 def regroup_document(hinted: bool = True) -> dict[str, Any]:
     """Two makers; readers of members chosen by index lists."""
-    out = {"class": "ExpressionTool", "id": "regroup", "requirements": [{"class": "InlineJavascriptRequirement"}]}
+    out: dict[str, Any] = {"class": "ExpressionTool", "id": "regroup", "requirements": [{"class": "InlineJavascriptRequirement"}]}
     out |= {"inputs": {"pool": "Any", "index": "Any"}, "outputs": {"members": "Any"}, "expression": "${return 1;}"}
     if hinted:
         out["hints"] = [{"class": "rubin:Regroup"}]
-    maker = {"class": "CommandLineTool", "id": "make", "baseCommand": "touch", "arguments": ["$(inputs.name)"]}
+    maker: dict[str, Any] = {"class": "CommandLineTool", "id": "make", "baseCommand": "touch", "arguments": ["$(inputs.name)"]}
     maker |= {
         "inputs": {"name": "string"},
         "outputs": {"out": {"type": "File", "outputBinding": {"glob": "$(inputs.name)"}}},
     }
-    reader = {"class": "CommandLineTool", "id": "read", "baseCommand": ["cat"], "outputs": []}
+    reader: dict[str, Any] = {"class": "CommandLineTool", "id": "read", "baseCommand": ["cat"], "outputs": []}
     reader |= {"inputs": {"files": {"type": "File[]", "inputBinding": {"position": 1, "prefix": "-n"}}}}
-    main = {
+    main: dict[str, Any] = {
         "class": "Workflow",
         "id": "main",
         "inputs": {"names": "Any", "index": "Any"},
@@ -133,7 +133,7 @@ def regroup_document(hinted: bool = True) -> dict[str, Any]:
             "make_all": {"run": "#nest", "in": {"names": "names"}, "scatter": "names", "out": ["out"]},
         },
     }
-    nest = {
+    nest: dict[str, Any] = {
         "class": "Workflow",
         "id": "nest",
         "inputs": {"names": "Any"},

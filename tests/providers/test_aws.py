@@ -1,0 +1,69 @@
+"""AWS: names that S3 takes and Pegasus does not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+import pytest
+
+from providers import Object, Problem, Replica, load_provider
+from tests.providers.contract import ProviderContract
+
+# pegasus-transfer of Pegasus 5.1, S3Handler.do_mkdirs.
+PEGASUS_BUCKET = re.compile(r"(s3(s){0,1}://\w+@\w+/+[\w\-]+)")
+
+
+class TestAWS(ProviderContract):
+    name = "aws"
+    good: ClassVar = {"bucket": "dark-night", "prefix": "runs/2026", "region": "us-west-2", "credentials": "me@aws"}
+    inputs = "s3://survey/repo/raw.fits"
+
+
+def codes(**settings: Any) -> list[str]:
+    return [each.code for each in load_provider("aws", settings).problems()]
+
+
+@pytest.mark.parametrize("bucket", ["has.dots", "Upper", "ab", "-lead", "trail-", "under_score", "x" * 64])
+def test_a_bucket_that_pegasus_or_s3_cannot_read_is_a_problem(bucket: str) -> None:
+    assert codes(bucket=bucket) == ["bad-bucket"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"credentials": "me"}, "bad-credentials"),
+        ({"credentials": "my-name@aws"}, "bad-credentials"),
+        ({"prefix": "a b"}, "bad-prefix"),
+        ({"prefix": "a//b"}, "bad-prefix"),
+        ({"region": "mars"}, "bad-region"),
+    ],
+)
+def test_a_name_of_the_wrong_form_is_a_problem(settings: dict[str, Any], code: str) -> None:
+    assert codes(**settings) == [code]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    assert set(codes(bucket="A.B", region="x", credentials="y", tint=1)) == {
+        *("bad-bucket", "bad-region", "bad-credentials", "unknown-setting"),
+    }
+
+
+def test_scratch_and_outputs_stand_apart_in_the_bucket() -> None:
+    store = load_provider("aws", TestAWS.good).sites()[1].store
+    assert store is not None
+    assert store.scratch == Object("s3", "dark-night", "runs/2026/scratch", "me@aws")
+    assert store.outputs.key == "runs/2026/outputs"
+    assert PEGASUS_BUCKET.fullmatch(f"s3://{store.scratch.account}/{store.scratch.bucket}")
+
+
+def test_a_replica_keeps_bucket_and_key() -> None:
+    found = load_provider("aws", TestAWS.good).replica("s3://survey/repo/HSC/raw/r+1.fits")
+    assert found == Replica("staging", Object("s3", "survey", "repo/HSC/raw/r+1.fits", "me@aws"))
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://a.b.c/x", "s3://survey/a b", "s3://survey/a'b", "s3://survey/a?b", "s3://survey/a#b"]
+)
+def test_a_replica_that_the_s3_client_would_misread_is_refused(url: str) -> None:
+    assert isinstance(load_provider("aws", TestAWS.good).replica(url), Problem)
