@@ -83,8 +83,12 @@ class GraphBuilder:
             self._dataset_ids += id
             self._dataset_run.append(self._runs.setdefault(run, len(self._runs)))
         if file is not None:
-            self._files[handle] = file
+            self.add_file(handle, file)
         return handle
+
+    def add_file(self, handle: int, file: StoredFile) -> None:
+        """The datastore's record of a dataset, where it becomes known later than the dataset."""
+        self._files[handle] = file
 
     def add_quantum(self, label: str, values: Sequence[Value], id: bytes | None, inputs: Rows, outputs: Rows) -> None:
         """`values` are those of the required, then of the implied dimensions; a missing id is derived.
