@@ -1,5 +1,30 @@
-"""What every test may use."""
+"""What all tests share: texts that are compared with a file, and rewritten on request."""
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.real_data"]
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite expected texts; read the diff before commit")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Compares a text with what stands in a file."""
+
+    update: bool
+
+    def check(self, expected: Path, text: str) -> None:
+        if self.update:
+            expected.write_text(text, encoding="utf-8")
+        assert expected.is_file(), f"no {expected}; make it with --update-golden"
+        assert text == expected.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    return Golden(bool(request.config.getoption("--update-golden")))

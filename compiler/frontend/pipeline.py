@@ -77,6 +77,9 @@ class _Reader:
 
     def read(self, name: str, place: Span | None) -> Draft:
         """The file's pipeline, its imports merged and its labels looked up."""
+        if "\0" in name:
+            self.findings.error("unreadable-file", f"{name!a} cannot be the name of a file", place)
+            return Draft(name, whole=False)
         real = os.path.realpath(name)
         if real in self.open:
             chain = " -> ".join([*list(self.open.values())[list(self.open).index(real) :], name])

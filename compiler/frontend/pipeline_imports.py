@@ -76,7 +76,7 @@ def narrow(request: Import, draft: Draft, findings: Findings) -> Draft:
     for label in sorted(wanted - tasks.keys()):
         if draft.whole and label in draft.tasks:
             findings.error("unknown-task", f"a subset that is included holds '{label}', which is renamed", request.span)
-    if draft.whole and draft.tasks and not wanted:
+    if draft.whole and draft.tasks and not wanted and not (include and exclude):
         findings.warning("nothing-imported", f"no task of '{draft.file}' is imported", request.span)
     steps = draft.steps if request.steps else {}
     kept = keep_labels(replace(draft, tasks=tasks, steps=steps), wanted, request.edit_subsets)
@@ -91,15 +91,16 @@ def _unknown_words(request: Import, draft: Draft, findings: Findings) -> None:
     if not draft.whole:
         return
     renamed = {label: place for label, (_, place) in request.rename.items()}
-    for words, known in (
-        (request.include or {}, draft.tasks.keys() | draft.subsets.keys()),
-        (request.exclude or {}, draft.tasks.keys() | draft.subsets.keys()),
-        (renamed, draft.tasks.keys()),
+    both = draft.tasks.keys() | draft.subsets.keys()
+    for words, known, kind in (
+        (request.include or {}, both, "task or subset"),
+        (request.exclude or {}, both, "task or subset"),
+        (renamed, draft.tasks.keys(), "task"),
     ):
         for word, place in words.items():
             if word not in known:
                 # The middleware passes over it, so pipelines with such words are about: no error.
-                message = f"'{draft.file}' has no task or subset '{word}'"
+                message = f"'{draft.file}' has no {kind} '{word}'"
                 findings.warning("unknown-label", message, place, nearest(word, known))
 
 

@@ -45,6 +45,7 @@ class Document:
         self.name = name
         self.findings = findings
         self.root: yaml.Node | None = None
+        self._refused: set[yaml.Node] = set()
         text = _read_text(name, findings, place)
         if text is None:
             return
@@ -81,7 +82,8 @@ class Document:
         self.findings.error("yaml-syntax", ", ".join(words) or str(error), place, help)
 
     def wrong_type(self, node: yaml.Node, what: str, wanted: str, help: str | None = None) -> None:
-        self.findings.error("wrong-type", f"{what} is a {kind(node)}, not a {wanted}", self.span(node), help)
+        found = "empty" if is_null(node) else f"a {kind(node)}"
+        self.findings.error("wrong-type", f"{what} is {found}, not a {wanted}", self.span(node), help)
 
     def entries(self, node: yaml.Node, what: str) -> dict[str, Entry]:
         """Entries of a mapping by key; empty, with a finding, for anything else."""
@@ -130,7 +132,9 @@ class Document:
         return bool(self.value(node))
 
     def value(self, node: yaml.Node) -> Any:
-        """What PyYAML's safe loader makes of the node; None, with a finding, where it refuses."""
+        """What PyYAML's safe loader makes of the node; None, with one finding a node, where it refuses."""
+        if node in self._refused:
+            return None
         try:
             # Deep: without it PyYAML fills lists and mappings only when the whole document is done.
             return self._loader.construct_object(node, deep=True)
@@ -140,7 +144,16 @@ class Document:
             # What PyYAML lets through for "2001-99-99", "0b_" or "!!bool x".
             message = f"'{_shown(node)}' is no {kind(node)}"
             self.findings.error("yaml-value", message, self.span(node), "put it into quotes")
+        self._refused.add(node)
+        self._loader.recursive_objects.clear()
         return None
+
+    def scalar(self, node: yaml.Node) -> None:
+        """Tell if the node is no value of its kind, or a text that cannot be written."""
+        if any("\ud800" <= c <= "\udfff" for c in node.value):
+            self.findings.error("yaml-value", f"half a character in {node.value!a}", self.span(node))
+            node.value = ascii(node.value)
+        self.value(node)
 
     def check_keys(
         self, entries: Mapping[str, Entry], known: Iterable[str], what: str, severity: Severity = "error"
@@ -181,10 +194,7 @@ class _Inspection:
         elif isinstance(node, yaml.SequenceNode):
             count += sum(self.size(part) for part in node.value)
         elif node.tag != "tag:yaml.org,2002:merge":
-            before = len(self.document.findings)
-            self.document.value(node)
-            if len(self.document.findings) > before:
-                node.tag = _STRING  # told once is enough
+            self.document.scalar(node)
         self.open.discard(node)
         self.sizes[node] = count
         return count
