@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -34,11 +33,6 @@ def lock(ingredients: Iterable[Ingredient], settings: dict[str, Any]) -> dict[st
         "inputs": [_fingerprint(each) for each in ingredients],
         "settings": settings,
     }
-
-
-def text(content: dict[str, Any]) -> str:
-    """JSON as it stands in small files of ours: indented, keys in the order given."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _fingerprint(ingredient: Ingredient) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Says whether a Python interpreter can carry this project; also a script that any Python from 3.7 on can run.
 
-    python3 -m rubincwl.interpreter      exit 0 if this interpreter will do, else 1 and a sentence
+python3 -m rubincwl.interpreter      exit 0 if this interpreter will do, else 1 and a sentence
 """
 
 from __future__ import annotations

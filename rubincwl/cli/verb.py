@@ -137,7 +137,7 @@ class Verb(click.Command):
 
 def _tell(fault: Exception, report: Report) -> int:
     """Show what went wrong and return the exit code for it."""
-    from compiler.diagnostics import CompileError, Diagnostic, ToolError
+    from compiler.diagnostics import BugError, CompileError, Diagnostic, ToolError
 
     if isinstance(fault, CompileError):
         report.findings(fault.findings)
@@ -155,7 +155,11 @@ def _tell(fault: Exception, report: Report) -> int:
         what = f"'{fault.filename}': " if fault.filename else ""
         report.findings([Diagnostic("system-error", f"{what}{fault.strerror or fault}")])
         return TOOL_FAILED
-    sentence = f"this is a bug in rubincwl: {type(fault).__name__}: {fault}"
+    if isinstance(fault, BugError):
+        report.findings(fault.findings)
+        sentence = str(fault)
+    else:
+        sentence = f"this is a bug in rubincwl: {type(fault).__name__}: {fault}"
     report.findings([Diagnostic("internal-error", sentence, help="--debug shows where; please report it")])
     return OUR_FAULT
 

@@ -1,0 +1,190 @@
+"""The whole road on one page: read, check, translate, prove, expand, lower, write."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.diagnostics import BugError, CompileError, Findings
+from compiler.frontend.config import Settings
+from compiler.lock import Ingredient, lock
+from compiler.output_folder import MARK, whole_folder
+from compiler.summary import json_text, summarise
+
+if TYPE_CHECKING:
+    from compiler.certificate import Certificate
+    from compiler.rubin import Pipeline, QuantumGraph
+    from compiler.translate import Workflow
+
+Observe = Callable[[str], AbstractContextManager[None]]
+"""Entered with the name of each stage as it begins."""
+
+PORTABLE = "cwl"
+"""The target that is CWL alone; every other is a provider's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a user may choose beside the pipeline and the graph."""
+
+    target: str = PORTABLE
+    settings: Settings = field(default_factory=Settings)
+    """Of the target: bucket, region and the like, as its provider names them."""
+    repo: Path | None = None
+    """The repository on this machine, to which ``inputs`` then points."""
+    container: str | None = None
+    """Image that every tool of the CWL document hints at. Off by default: some engines start it on such a hint."""
+    config: Path | None = None
+    """The file that settings came from."""
+    overwrite: bool = False
+    """Whether a folder that holds the results of a run may be replaced."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a compile made."""
+
+    out: Path
+    certificate: Certificate
+    summary: dict[str, Any]
+    findings: Findings
+    """Warnings and notes; errors are raised."""
+
+
+def silent(stage: str) -> AbstractContextManager[None]:
+    """An observer that says nothing."""
+    return nullcontext()
+
+
+def compile_folder(
+    pipeline: Path | str, graph: Path | str, out: Path | str, choices: Choices | None = None, observe: Observe = silent
+) -> Compiled:
+    """Compile into the folder `out`, which is there whole or, if anything is wrong, as it was.
+
+    Raises `CompileError` with every finding of the stage that failed, and `BugError` if the certificate does not hold.
+    """
+    choices = choices or Choices()
+    findings = Findings()
+    with whole_folder(Path(out), choices.overwrite) as draft:
+        plan, quanta = read(pipeline, graph, findings, observe)
+        with observe("translate"):
+            from compiler.translate import translate
+
+            workflow = translate(quanta, description=plan.description or None, container=choices.container)
+        with observe("write"):
+            _write(workflow, Path(graph), draft, choices.repo)
+        with observe("prove"):
+            from compiler.certificate import certify, read_folder
+
+            # What was written is proved, not what was meant to be written.
+            document, job_order = read_folder(draft)
+            certificate = _hold(certify(document, job_order, quanta), findings)
+            (draft / "certificate.json").write_text(json_text(certificate.to_json()))
+        jobs = None
+        if choices.target != PORTABLE:
+            from compiler.lowering import lower_to
+
+            jobs = lower_to(
+                document, job_order, certificate, draft, choices.target, choices.settings, findings, observe
+            )
+        summary = summarise(plan, quanta, workflow, jobs, choices.target, findings)
+        (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")
+        (draft / MARK).write_text(json_text(_lock(plan, Path(graph), draft, choices)), encoding="utf-8")
+    return Compiled(Path(out), certificate, summary, findings)
+
+
+def check(
+    pipeline: Path | str, graph: Path | str, against: Path | str | None = None, observe: Observe = silent
+) -> tuple[Certificate, Findings]:
+    """Prove the translation of a pipeline and a graph, or the folder `against` of an earlier compile; writes nothing.
+
+    A folder that is not the graph's is a finding of the certificate. Raises as `compile_folder` does.
+    """
+    from compiler.certificate import certify, read_folder
+
+    findings = Findings()
+    plan, quanta = read(pipeline, graph, findings, observe)
+    if against is not None:
+        with observe("prove"):
+            certificate = certify(*read_folder(Path(against)), quanta)
+        findings.items.extend(certificate.findings)
+        findings.raise_errors()
+        return _hold(certificate, findings), findings
+    with observe("translate"):
+        from compiler.translate import translate
+
+        workflow = translate(quanta, description=plan.description or None)
+    with observe("prove"):
+        return _hold(certify(workflow.document, workflow.job_order, quanta), findings), findings
+
+
+def read(
+    pipeline: Path | str, graph: Path | str, findings: Findings, observe: Observe = silent
+) -> tuple[Pipeline, QuantumGraph]:
+    """Both inputs, checked against each other; the faults of both files are raised together."""
+    from compiler.frontend.consistency import check_consistency
+    from compiler.frontend.pipeline import read_pipeline
+    from compiler.frontend.quantum_graph import read_quantum_graph
+
+    plan, quanta, failed = None, None, False
+    with observe("read the pipeline"):
+        try:
+            plan = read_pipeline(pipeline, findings)
+        except CompileError as error:
+            findings.items.extend(error.findings)
+    with observe("read the quantum graph"):
+        try:
+            quanta = read_quantum_graph(graph, findings)
+        except CompileError as error:
+            findings.items.extend(each for each in error.findings if each not in findings.items)
+    if plan is not None and quanta is not None:
+        findings.items.extend(check_consistency(plan, quanta))
+    findings.raise_errors()
+    assert plan is not None
+    assert quanta is not None
+    return plan, quanta
+
+
+def _hold(certificate: Certificate, findings: Findings) -> Certificate:
+    """The certificate, if it holds; what it leaves unproved is a warning."""
+    if certificate.findings:
+        raise BugError("the workflow is not the quantum graph that it was made from", certificate.findings)
+    if certificate.unproved:
+        steps = ", ".join(certificate.unproved)
+        help = "pip install 'rubincwl[engines]' brings a JavaScript engine"
+        findings.warning("partly-unproved", f"the JavaScript of these steps was not evaluated: {steps}", help=help)
+    return certificate
+
+
+def _write(workflow: Workflow, graph: Path, draft: Path, repo: Path | None) -> None:
+    """The workflow, its job order, and what every job carries."""
+    from compiler.runtime import quantum_runner
+    from compiler.translate.order import RUNTIME
+
+    (draft / "workflow.cwl").write_text(workflow.document_text(), encoding="utf-8")
+    (draft / "job.json").write_bytes(workflow.job_order_bytes())
+    runtime = draft / "runtime"
+    runtime.mkdir()
+    shutil.copyfile(quantum_runner.__file__, runtime / RUNTIME["_runner"])
+    (runtime / RUNTIME["_runner"]).chmod(0o755)
+    shutil.copyfile(graph, runtime / RUNTIME["_graph"])
+    (runtime / RUNTIME["_butler"]).write_text(quantum_runner.butler_config())
+    if repo is not None:
+        (draft / "inputs").symlink_to(repo.resolve(), target_is_directory=True)
+
+
+def _lock(plan: Pipeline, graph: Path, draft: Path, choices: Choices) -> dict[str, Any]:
+    ingredients = [Ingredient("import" if n else "pipeline", Path(name)) for n, name in enumerate(plan.sources)]
+    ingredients.append(Ingredient("graph", graph))
+    ingredients.append(Ingredient("runner", draft / "runtime" / "quantum_runner.py"))
+    if choices.config is not None:
+        ingredients.append(Ingredient("config", choices.config))
+    values = choices.settings.values
+    if values.get("setup_script"):
+        ingredients.append(Ingredient("setup-script", Path(values["setup_script"])))
+    settings = {"target": choices.target, "cwl_container": choices.container, **values}
+    return lock(ingredients, settings)

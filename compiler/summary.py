@@ -1,0 +1,88 @@
+"""``summary.json``: what was compiled, in counts that people and programs can read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from compiler.diagnostics import Diagnostic, Span
+
+if TYPE_CHECKING:
+    from compiler.jobs import JobGraph
+    from compiler.rubin import Pipeline, QuantumGraph
+    from compiler.translate import Workflow
+
+FORMAT = "rubincwl-summary 1"
+
+
+def summarise(
+    pipeline: Pipeline,
+    graph: QuantumGraph,
+    workflow: Workflow,
+    jobs: JobGraph | None,
+    target: str,
+    findings: Iterable[Diagnostic],
+) -> dict[str, Any]:
+    """The summary; the same for the same input: it holds no time, no host and no path of its own."""
+    return {
+        "format": FORMAT,
+        "target": target,
+        "pipeline": {
+            "description": pipeline.description,
+            "instrument": pipeline.instrument,
+            "tasks": [
+                {
+                    "label": task.label,
+                    "class": task.task_class,
+                    "dimensions": list(task.dimensions),
+                    "quanta": len(graph.quanta_of(number)),
+                }
+                for number, task in enumerate(graph.tasks)
+            ],
+        },
+        "graph": {
+            "quanta": graph.n_quanta,
+            "datasets": graph.n_datasets,
+            "overall_inputs": sum(1 for number in range(graph.n_datasets) if graph.exists_before(number)),
+            "reads": len(graph.reads.dataset),
+            "writes": len(graph.writes.dataset),
+            "output_run": graph.output_run,
+        },
+        "workflow": _workflow(workflow),
+        "jobs": None if jobs is None else {"count": len(jobs.jobs), "files": len(jobs.files)},
+        "findings": [_plain(each) for each in findings if each.severity != "note"],
+    }
+
+
+def json_text(content: dict[str, Any]) -> str:
+    """JSON as it stands in our small files: indented, keys in the order given."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _workflow(workflow: Workflow) -> dict[str, Any]:
+    count = {"CommandLineTool": 0, "Workflow": 0, "ExpressionTool": 0}
+    steps = 0
+    for process in workflow.document["$graph"]:
+        count[process["class"]] = count.get(process["class"], 0) + 1
+        steps += len(process.get("steps", ()))
+        count["ExpressionTool"] += sum(
+            isinstance(step["run"], dict) and step["run"].get("class") == "ExpressionTool"
+            for step in process.get("steps", {}).values()
+        )
+    return {
+        "bytes": len(workflow.document_text().encode()),
+        "tools": count["CommandLineTool"],
+        "workflows": count["Workflow"],
+        "steps": steps,
+        "regroups": [
+            {"task": each.task, "connection": each.connection, "within": list(each.within)}
+            for each in workflow.regroups
+        ],
+    }
+
+
+def _plain(finding: Diagnostic) -> dict[str, Any]:
+    place = finding.place
+    line = {"line": place.line, "column": place.column} if isinstance(place, Span) else {}
+    return {"severity": finding.severity, "code": finding.code, "message": finding.message, **line}

@@ -1,0 +1,87 @@
+"""The verbs that compile and prove."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rubincwl.cli.verb import Report, Verb
+
+if TYPE_CHECKING:
+    from compiler.certificate import Certificate
+
+FILE = click.Path(path_type=Path)
+TARGETS = ("aws", "cwl")
+
+
+@click.command("compile", cls=Verb)
+@click.argument("pipeline")
+@click.argument("graph", type=FILE)
+@click.option("-o", "--output", "out", type=FILE, required=True, help="Folder to write; made, or replaced if ours.")
+@click.option("--target", type=click.Choice(TARGETS), required=True, help="CWL alone, or for Pegasus on a cloud too.")
+@click.option("--repo", type=FILE, help="The butler repository on this machine: OUT/inputs will point to it.")
+@click.option("--inputs-at", metavar="URL", help="Where the target finds the repository's files: s3://bucket/prefix.")
+@click.option("--bucket", help="Bucket for staging and outputs.")
+@click.option("--prefix", help="Key prefix in the bucket.")
+@click.option("--region", help="Region of the cloud.")
+@click.option("--container", metavar="IMAGE", help="Image with the science environment, for the target's jobs.")
+@click.option("--setup-script", type=FILE, help="Script that sets up the science environment, instead of an image.")
+@click.option("--config", type=FILE, help="Settings in YAML (targets: {aws: {bucket: ...}}); options go before it.")
+@click.option("--cwl-container", metavar="IMAGE", help="Image that the CWL's tools hint at; some engines start it.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT even if it holds the results of a run.")
+@click.pass_obj
+def compile_(report: Report, pipeline: str, graph: Path, out: Path, target: str, **options: Any) -> None:
+    """Compile PIPELINE and GRAPH to CWL, prove it, and lower it to the target.
+
+    PIPELINE is a pipeline's YAML, GRAPH a quantum graph: .qg, or the interchange format.
+    """
+    from compiler.driver import Choices, compile_folder
+    from compiler.frontend.config import target_settings
+
+    named = ("bucket", "prefix", "region", "container", "setup_script", "inputs_at")
+    given = {name: str(options[name]) for name in named if options[name] is not None}
+    if target == "cwl" and given:
+        raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} says nothing to the target cwl")
+    choices = Choices(
+        target=target,
+        settings=target_settings(options["config"], target, given),
+        repo=options["repo"],
+        container=options["cwl_container"],
+        config=options["config"],
+        overwrite=options["overwrite"],
+    )
+    done = compile_folder(pipeline, graph, out, choices, report.stage)
+    report.findings(done.findings)
+    report.result = {"output": str(out), "summary": done.summary, "certificate": done.certificate.to_json()}
+    _tell(report, done.certificate)
+    report.say(f"written to {out}:")
+    for path in sorted(each for each in out.rglob("*") if each.is_file()):
+        report.say(f"  {path.stat().st_size:>12,}  {path.relative_to(out)}")
+
+
+@click.command("check", cls=Verb)
+@click.argument("pipeline")
+@click.argument("graph", type=FILE)
+@click.option("--against", type=FILE, metavar="OUT", help="Prove the folder of an earlier compile again.")
+@click.pass_obj
+def check(report: Report, pipeline: str, graph: Path, against: Path | None) -> None:
+    """Tell every finding in PIPELINE and GRAPH and prove their translation; write nothing."""
+    from compiler import driver
+
+    certificate, findings = driver.check(pipeline, graph, against, report.stage)
+    report.findings(findings)
+    report.result = {"certificate": certificate.to_json()}
+    _tell(report, certificate)
+
+
+def _tell(report: Report, certificate: Certificate) -> None:
+    shown = certificate.to_json()
+    verdict = "proved" if certificate.proved else "partly proved"
+    report.say(f"{verdict}: evaluating the CWL gives back the quantum graph")
+    for name in ("quanta", "datasets", "inputs", "edges"):
+        value = shown[name]
+        counts = value if isinstance(value, int) else ", ".join(f"{n:,} {what}" for what, n in value.items())
+        report.say(f"  {name:<9}{counts}")
+    report.say(f"  {'hash':<9}{shown['hash']}")

@@ -1,0 +1,1 @@
+"""The verbs that make, convert and move data."""

@@ -1,0 +1,1 @@
+"""The verbs that run quanta and deliver what they made."""
