@@ -1,0 +1,312 @@
+"""Is what the workflow does what the quantum graph says? Every difference has a name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from compiler.certificate.canonical import Given, GraphForm, Init, Ports, Quantum, QuantumKey, digest
+from compiler.certificate.evaluate import Evaluation
+from compiler.certificate.ledger import Ledger
+from compiler.certificate.references import UnresolvedError, getter
+from compiler.certificate.tools import RECORD, Call, Tool
+from compiler.certificate.values import UNKNOWN, File, files_in, holds_unknown
+from compiler.diagnostics import Origin
+from compiler.rubin import QuantumGraph
+
+Getters = tuple[tuple[str, tuple[Callable[[Mapping[str, Any]], Any], ...]], ...]
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What was counted on the way."""
+
+    quanta: dict[str, int] = field(default_factory=dict)
+    """By task label, in the order of the data's flow."""
+    datasets: int = 0
+    """Datasets that a quantum or the init job reads or writes."""
+    inputs: int = 0
+    """Those of them that exist before."""
+    edges: int = 0
+    """Pairs of quanta of which one reads what the other writes."""
+    graph_hash: str = ""
+    hash: str | None = None
+    """Of the workflow as evaluated; None if a part could not be evaluated."""
+
+
+def compare(evaluation: Evaluation, graph: QuantumGraph, ledger: Ledger) -> Comparison:
+    """Tell every difference between what the workflow does and the graph."""
+    return _Comparer(evaluation, graph, ledger).run()
+
+
+class _Comparer:
+    def __init__(self, evaluation: Evaluation, graph: QuantumGraph, ledger: Ledger) -> None:
+        self.evaluation = evaluation
+        self.graph = graph
+        self.form = GraphForm(graph)
+        self.ledger = ledger
+        self.used: set[File] = set()
+        """Files of the job order that a call takes."""
+        self.edges = 0
+        self.partial = False
+        """Whether some input of some call is unknown."""
+        self._getters: dict[Tool, Getters] = {}
+
+    def run(self) -> Comparison:
+        self._names()
+        calls = self._calls()
+        init, expected_init = self._init(), self.form.init()
+        found: list[QuantumKey] = []
+
+        def quanta() -> Iterator[Quantum]:
+            for number in self.form.order():
+                expected = self.form.quantum(number)
+                self.edges += len(expected.after)
+                call = calls.get(expected.key)
+                if call is None:
+                    self._at(number, "missing-quantum", "the workflow does not run it")
+                else:
+                    found.append(expected.key)
+                    self._quantum(number, expected, call)
+                yield expected
+
+        given = self.form.given()
+        graph_hash = digest(expected_init, quanta(), given)
+        for key in sorted(calls.keys() - set(found)):
+            self.ledger.error("extra-quantum", f"the workflow runs {calls[key]}, which is not in the graph")
+        self._given(given)
+        self._results()
+        return self._count(graph_hash, init, calls)
+
+    def _count(self, graph_hash: str, init: Init | None, calls: dict[QuantumKey, Call]) -> Comparison:
+        graph = self.graph
+        used = set(graph.reads.dataset.tolist()) | set(graph.writes.dataset.tolist())
+        for each in graph.init:
+            used.update(d for rows in (each.inputs, each.outputs) for row in rows.values() for d in row)
+        comparison = Comparison(
+            {task.label: len(graph.quanta_of(t)) for t, task in enumerate(graph.tasks)},
+            len(used),
+            sum(self.form.existing[d] for d in used),
+            self.edges,
+            graph_hash,
+        )
+        if not self.ledger.counts and not self.partial:
+            # Every quantum was found equal, and nothing else: the canonical form is the same.
+            comparison.hash = graph_hash
+        elif not self.partial and not self.evaluation.unproved:
+            quanta = (self._evaluated(calls[key])[0] for key in sorted(calls))
+            comparison.hash = digest(init, quanta, self._located())
+        return comparison
+
+    def _names(self) -> None:
+        """Two datasets under one name would be one file."""
+        for name, times in Counter(self.form.names).items():
+            if times > 1:
+                self.ledger.error("ambiguous-name", f"{times} datasets of the graph have the file name {name!r}")
+
+    def _calls(self) -> dict[QuantumKey, Call]:
+        """The calls of tasks by quantum."""
+        calls: dict[QuantumKey, Call] = {}
+        for call in self.evaluation.calls:
+            if call.tool.init:
+                continue
+            key = (call.tool.label, call.data_id)
+            if key in calls:
+                self.ledger.error("doubled-quantum", f"the workflow runs {call} more than once")
+            calls[key] = call
+        return calls
+
+    def _evaluated(self, call: Call) -> tuple[Quantum, set[str]]:
+        """A call in canonical form, and the connections of which not all is known."""
+        unknown: set[str] = set()
+        after: set[str] = set()
+        inputs: Ports = {}
+        for connection, gets in self._feeds(call.tool):
+            names: list[str] = []
+            for get in gets:
+                value = get(call.inputs)
+                kind = type(value)
+                for file in (value,) if kind is File else value if kind is list else ():
+                    if type(file) is not File:
+                        unknown |= self._nested(connection, file, names)
+                        continue
+                    names.append(file.name)
+                    if file.producer is None:
+                        self.used.add(file)
+                    elif file.producer.record is not None:
+                        after.add(file.producer.record)
+                if value is UNKNOWN:
+                    unknown.add(connection)
+            if names:
+                if len(names) > 1:
+                    names.sort()
+                inputs[connection] = names
+        outputs: Ports = {}
+        for port, value in call.outputs.items():
+            if port == RECORD:
+                continue
+            if type(value) is File:
+                outputs[port] = [value.name]
+            elif value is UNKNOWN:
+                unknown.add(port)
+            elif value:
+                outputs[port] = sorted([each.name for each in value])
+        key = (call.tool.label, call.data_id)
+        return Quantum(key, inputs, outputs, call.record, sorted(after)), unknown
+
+    def _nested(self, connection: str, value: Any, names: list[str]) -> set[str]:
+        """Arrays of arrays are staged as their files; no task has such a port, but CWL allows it."""
+        for file in files_in(value):
+            names.append(file.name)
+            if file.producer is None:
+                self.used.add(file)
+        return {connection} if holds_unknown(value) else set()
+
+    def _feeds(self, tool: Tool) -> Getters:
+        found = self._getters.get(tool)
+        if found is None:
+            found = self._getters[tool] = tuple((name, tuple(map(getter, paths))) for name, paths in tool.feeds)
+        return found
+
+    def _quantum(self, number: int, expected: Quantum, call: Call) -> None:
+        try:
+            actual, unknown = self._evaluated(call)
+        except UnresolvedError as problem:
+            self._at(number, "unresolved-reference", str(problem))
+            return
+        if actual == expected:
+            return
+        if unknown:
+            self.partial = True
+        self._ports(number, "input", expected.inputs, actual.inputs, unknown)
+        self._ports(number, "output", expected.outputs, actual.outputs, unknown)
+        if actual.record != expected.record:
+            self._at(number, "wrong-record", f"its record is the file {actual.record!r}, not {expected.record!r}")
+        if not unknown:
+            for record in sorted(set(expected.after) - set(actual.after)):
+                self._at(number, "missing-edge", f"it does not wait for the quantum of {record!r}")
+            for record in sorted(set(actual.after) - set(expected.after)):
+                self._at(number, "extra-edge", f"it waits for the quantum of {record!r}")
+
+    def _ports(self, number: int, what: str, expected: Ports, actual: Ports, unknown: set[str]) -> None:
+        for connection in sorted((expected.keys() | actual.keys()) - unknown):
+            wanted, got = expected.get(connection, []), actual.get(connection, [])
+            if wanted == got:
+                continue
+            twice = [name for name, times in Counter(got).items() if times > 1]
+            if twice:
+                self._at(number, f"doubled-{what}", f"connection {connection!r} has {_some(twice)} twice")
+            self._differ(number, what, f"connection {connection!r}", set(wanted), set(got))
+
+    def _differ(self, number: int | None, what: str, where: str, wanted: set[str], got: set[str]) -> None:
+        lacks, extra = sorted(wanted - got), sorted(got - wanted)
+        if lacks and extra:
+            text = f"{where} has {_some(extra)} instead of {_some(lacks)}"
+            self._at(number, f"wrong-{what}", text)
+        elif lacks:
+            self._at(number, f"missing-{what}", f"{where} lacks {_some(lacks)}")
+        elif extra:
+            self._at(number, f"extra-{what}", f"{where} has {_some(extra)}, which the graph has not")
+
+    def _init(self) -> Init | None:
+        """Compare the init job; returns it as evaluated."""
+        calls = [call for call in self.evaluation.calls if call.tool.init]
+        expected = self.form.init()
+        if len(calls) > 1:
+            self.ledger.error("doubled-quantum", f"the workflow runs the init job {len(calls)} times")
+        if not calls:
+            if expected is not None:
+                text = f"the workflow does not run the init job, which makes {_some(expected.outputs)}"
+                self.ledger.error("missing-quantum", text)
+            return None
+        quantum, unknown = self._evaluated(calls[0])
+        self.partial |= bool(unknown)
+        ports = [sorted(name for row in rows.values() for name in row) for rows in (quantum.inputs, quantum.outputs)]
+        actual = Init(*ports)
+        if expected is None:
+            self.ledger.error("extra-quantum", "the workflow runs an init job; the graph has nothing to initialise")
+        elif actual != expected and not unknown:
+            for what, wanted, got in zip(("input", "output"), expected, actual, strict=True):
+                twice = [name for name, times in Counter(got).items() if times > 1]
+                if twice:
+                    self.ledger.error(f"doubled-{what}", f"the init job has {_some(twice)} twice")
+                self._differ(None, what, "the init job", set(wanted), set(got))
+        return actual
+
+    def _given(self, expected: list[Given]) -> None:
+        """Whether the job order's files are the graph's overall inputs, where the datastore has them."""
+        wanted = {each.name: each for each in expected}
+        for file in sorted(self.used, key=lambda each: (each.name, each.location or "")):
+            place = Origin("job.json", file.name)
+            here = wanted.get(file.name)
+            if here is None:
+                if file.name in self.form.number:
+                    self.ledger.error(
+                        "wrong-source", "it is taken from the job order, although the workflow makes it", place
+                    )
+                continue
+            if here.location is not None and not _same_place(file.location, here.location):
+                self.ledger.error(
+                    "wrong-location", f"it is at {file.location!r}, the graph says {here.location!r}", place
+                )
+            if file.size is not None and here.size is not None and file.size != here.size:
+                self.ledger.error("wrong-size", f"it has {file.size} bytes, the graph says {here.size}", place)
+        if self.partial or self.evaluation.unproved:
+            return
+        for file in self.evaluation.files:
+            if file not in self.used and not (file.location or "").startswith("runtime/"):
+                self.ledger.error("extra-file", "no quantum takes it", Origin("job.json", file.name))
+
+    def _located(self) -> list[Given]:
+        """The job order's files in canonical form: as the graph spells them where both mean the same."""
+        wanted = {each.name: each for each in self.form.given()}
+        found = []
+        for file in self.used:
+            here = wanted.get(file.name)
+            location, size = file.location, file.size
+            if here is not None and (here.location is None or _same_place(location, here.location)):
+                location = here.location
+            if here is not None and (here.size is None or size is None):
+                size = here.size
+            found.append(Given(file.name, location, size))
+        return sorted(found, key=lambda each: (each.name, each.location or "", each.size or 0))
+
+    def _results(self) -> None:
+        """Whether every file that is made is one output of the workflow, and nothing else is."""
+        seen: set[File] = set()
+        for port, value in self.evaluation.results.items():
+            self.partial |= holds_unknown(value)
+            for file in files_in(value):
+                place = Origin("workflow.cwl", f"main/{port}")
+                if file in seen:
+                    self.ledger.error("doubled-result", f"{file.name!r} is an output of the workflow twice", place)
+                elif file.producer is None:
+                    self.ledger.error("extra-result", f"{file.name!r} is an output although no quantum makes it", place)
+                seen.add(file)
+        if self.partial:
+            return
+        for call in self.evaluation.calls:
+            for value in call.outputs.values():
+                for file in files_in(value):
+                    if file not in seen:
+                        who = "the init job" if call.tool.init else str(call)
+                        self.ledger.error("missing-result", f"{file.name!r} of {who} is no output of the workflow")
+
+    def _at(self, number: int | None, code: str, message: str) -> None:
+        where = None if number is None else Origin(self.graph.source or "graph", self.form.show(number))
+        self.ledger.error(code, message, where)
+
+
+def _same_place(location: str | None, wanted: str) -> bool:
+    """Whether a job order's location, which is a URI reference, is a datastore's path."""
+    if location is None or location == wanted:
+        return location is not None and ("://" in wanted or not set("#?%") & set(wanted))
+    return "://" not in wanted and not set("#?") & set(location) and unquote(location) == wanted
+
+
+def _some(names: Iterable[str]) -> str:
+    told = [repr(name) for name in names]
+    return ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
