@@ -130,7 +130,7 @@ def read(
     from compiler.frontend.pipeline import read_pipeline
     from compiler.frontend.quantum_graph import read_quantum_graph
 
-    plan, quanta, failed = None, None, False
+    plan, quanta = None, None
     with observe("read the pipeline"):
         try:
             plan = read_pipeline(pipeline, findings)
@@ -184,7 +184,8 @@ def _lock(plan: Pipeline, graph: Path, draft: Path, choices: Choices) -> dict[st
     if choices.config is not None:
         ingredients.append(Ingredient("config", choices.config))
     values = choices.settings.values
-    if values.get("setup_script"):
-        ingredients.append(Ingredient("setup-script", Path(values["setup_script"])))
+    script = str(values.get("setup_script") or "")
+    if script.startswith("file://"):  # any other path is one on the workers
+        ingredients.append(Ingredient("setup-script", Path(script.removeprefix("file://"))))
     settings = {"target": choices.target, "cwl_container": choices.container, **values}
     return lock(ingredients, settings)

@@ -20,7 +20,7 @@ class Ingredient:
     """A file that went in."""
 
     role: str
-    """``pipeline``, ``import`` (a file that the pipeline includes), ``graph``, ``config``, ``setup-script`` or ``runner``."""
+    """``pipeline``, ``import`` (by the pipeline), ``graph``, ``config``, ``setup-script`` or ``runner``."""
     file: Path
 
 

@@ -1,4 +1,4 @@
-"""An output folder that is there whole or not at all."""
+"""Output that is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -53,6 +53,18 @@ def whole_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         _replace(draft, out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, of the same suffixes, that takes its place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _replace(draft: Path, out: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 from compiler.diagnostics import Findings, Span
 from compiler.frontend.yaml_nodes import Document, kind, nearest
 
-_WORDS = {"object": "mapping", "array": "list", "string": "string", "number": "number", "integer": "number"}
+_WORDS = {"object": "mapping", "array": "list", "string": "string", "number": "number", "integer": "whole number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,6 @@ def target_settings(config: Path | None, target: str, given: Mapping[str, Any]) 
         if isinstance(node, yaml.MappingNode):
             values = dict(document.value(node))
             places = {key.value: document.span(value) for key, value in node.value}
-            if "setup_script" in values:
-                values["setup_script"] = str(config.parent / values["setup_script"])
     findings.raise_errors()
     kept = {key: place for key, place in places.items() if key not in given}
     return Settings({**values, **given}, kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rubincwl.cli import compiling
+from rubincwl.cli import compiling, data
 from rubincwl.cli.verb import completion
 
 
@@ -21,11 +21,8 @@ def cli() -> None:
 for _verb in (
     compiling.compile_,
     compiling.check,
-    #     running.run,
-    #     running.deliver,
-    #     data.upload,
-    #     data.export_graph,
-    #     data.demo_data,
+    data.export_graph,
+    data.demo_data,
     completion,
 ):
     cli.add_command(_verb)

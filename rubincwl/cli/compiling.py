@@ -27,12 +27,12 @@ TARGETS = ("aws", "cwl")
 @click.option("--prefix", help="Key prefix in the bucket.")
 @click.option("--region", help="Region of the cloud.")
 @click.option("--container", metavar="IMAGE", help="Image with the science environment, for the target's jobs.")
-@click.option("--setup-script", type=FILE, help="Script that sets up the science environment, instead of an image.")
+@click.option("--setup-script", metavar="PATH", help="Script on the workers (or file:///... here) instead of an image.")
 @click.option("--config", type=FILE, help="Settings in YAML (targets: {aws: {bucket: ...}}); options go before it.")
 @click.option("--cwl-container", metavar="IMAGE", help="Image that the CWL's tools hint at; some engines start it.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT even if it holds the results of a run.")
 @click.pass_obj
-def compile_(report: Report, pipeline: str, graph: Path, out: Path, target: str, **options: Any) -> None:
+def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: str, **options: Any) -> None:
     """Compile PIPELINE and GRAPH to CWL, prove it, and lower it to the target.
 
     PIPELINE is a pipeline's YAML, GRAPH a quantum graph: .qg, or the interchange format.
@@ -66,7 +66,7 @@ def compile_(report: Report, pipeline: str, graph: Path, out: Path, target: str,
 @click.argument("graph", type=FILE)
 @click.option("--against", type=FILE, metavar="OUT", help="Prove the folder of an earlier compile again.")
 @click.pass_obj
-def check(report: Report, pipeline: str, graph: Path, against: Path | None) -> None:
+def check(report: Report, /, pipeline: str, graph: Path, against: Path | None) -> None:
     """Tell every finding in PIPELINE and GRAPH and prove their translation; write nothing."""
     from compiler import driver
 

@@ -1,1 +1,71 @@
 """The verbs that make, convert and move data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rubincwl.cli.verb import Report, Verb
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("demo-data", cls=Verb)
+@click.argument("kind", required=False)
+@click.option("-o", "--output", "out", type=FILE, help="Folder to make.")
+@click.option("--list", "show", is_flag=True, help="Tell the kinds, a line each.")
+@click.option("--exposures", type=int, help="How many exposures.")
+@click.option("--detectors", type=int, help="How many detectors of the camera.")
+@click.option("--images", type=int, help="Keep only so many pairs of exposure and detector.")
+@click.option("--patches", type=int, help="How many patches of the sky, where the kind has any.")
+@click.option("--bands", type=int, help="How many filters, where the kind has patches.")
+@click.option("--fail", metavar="CONDITION", help="Quanta that fail: 'exposure = 1001 AND detector = 2'; real kinds.")
+@click.option("--fail-exception", metavar="CLASS", help="What they raise.")
+@click.option("--fail-task", metavar="LABEL", help="The task whose quanta fail; the first, if not given.")
+@click.pass_obj
+def demo_data(report: Report, /, kind: str | None, out: Path | None, show: bool, **options: Any) -> None:
+    """Make a pipeline and a quantum graph of KIND to try things with.
+
+    Real, by the Rubin middleware (extra lsst), with a repository: dark, single-frame. Synthetic, without it:
+    dark-synthetic, single-frame-synthetic, tract, and the published workloads talk, tract-9615, rc2.
+    """
+    from compiler.demo_data import KINDS, make_demo_data
+
+    if show:
+        for name, each in KINDS.items():
+            report.say(f"{name:<24}{each.what}")
+        report.result = {"kinds": {name: each.what for name, each in KINDS.items()}}
+        return
+    if kind is None or out is None:
+        raise click.UsageError("KIND and -o OUT are needed; --list tells the kinds")
+    with report.stage(f"make {kind}"):
+        made = make_demo_data(kind, out, **options)
+    report.result = dict(made)
+    report.say(f"{made['n_quanta']:,} quanta of {kind}")
+    for name in ("pipeline", "graph", "repo"):
+        if name in made:
+            report.say(f"  {name:<10}{made[name]}")
+
+
+@click.command("export-graph", cls=Verb)
+@click.argument("graph", type=FILE)
+@click.option("-o", "--output", "out", type=FILE, required=True, help="File to write: .ndjson, or .ndjson.zst.")
+@click.pass_obj
+def export_graph(report: Report, /, graph: Path, out: Path) -> None:
+    """Write GRAPH in the neutral interchange format, which needs no Rubin software to read."""
+    from compiler.diagnostics import Findings
+    from compiler.frontend.interchange import write_interchange
+    from compiler.frontend.quantum_graph import read_quantum_graph
+    from compiler.output_folder import whole_file
+
+    findings = Findings()
+    with report.stage("read the quantum graph"):
+        read = read_quantum_graph(graph, findings)
+    report.findings(findings)
+    with report.stage("write"):
+        with whole_file(out) as draft:
+            write_interchange(read, draft)
+    report.result = {"output": str(out), "quanta": read.n_quanta, "datasets": read.n_datasets}
+    report.say(f"{read.n_quanta:,} quanta, {read.n_datasets:,} datasets written to {out}")
