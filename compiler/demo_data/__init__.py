@@ -1,5 +1,6 @@
 """Demonstration data: real repositories and graphs of the middleware, and synthetic graphs without it."""
 
-from compiler.demo_data.make import KINDS, make_demo_data
+from compiler.demo_data.make import KINDS, Kind, make_demo_data
+from compiler.demo_data.workloads import TaskFacts, Workload, workloads
 
-__all__ = ["KINDS", "make_demo_data"]
+__all__ = ["KINDS", "Kind", "TaskFacts", "Workload", "make_demo_data", "workloads"]

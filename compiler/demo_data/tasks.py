@@ -62,12 +62,8 @@ class PipelineShape:
     subsets: tuple[tuple[str, tuple[str, ...]], ...] = ()
     contracts: tuple[str, ...] = ()
 
-    def only(self, labels: tuple[str, ...], description: str) -> PipelineShape:
-        """The pipeline of some of the tasks."""
-        return PipelineShape(description, tuple(task for task in self.tasks if task.label in labels))
 
-
-def _reads(
+def reads(
     name: str,
     dataset_type: str,
     dimensions: tuple[str, ...],
@@ -75,26 +71,29 @@ def _reads(
     *,
     multiple: bool = False,
 ) -> Port:
+    """An input connection."""
     return Port(name, dataset_type, "input", dimensions, storage_class, multiple)
 
 
-def _writes(name: str, dataset_type: str, dimensions: tuple[str, ...], storage_class: str = "ExposureF") -> Port:
+def writes(name: str, dataset_type: str, dimensions: tuple[str, ...], storage_class: str = "ExposureF") -> Port:
+    """An output connection."""
     return Port(name, dataset_type, "output", dimensions, storage_class)
 
 
-def _calibration(name: str, dimensions: tuple[str, ...], storage_class: str = "ExposureF") -> Port:
+def calibration(name: str, dimensions: tuple[str, ...], storage_class: str = "ExposureF") -> Port:
+    """A prerequisite that is looked up by validity range and named like its dataset type."""
     return Port(name, name, "prerequisite", dimensions, storage_class, calibration=True)
 
 
-def _reads_once(name: str, dataset_type: str) -> Port:
+def reads_once(name: str, dataset_type: str) -> Port:
+    """An init-input: a schema."""
     return Port(name, dataset_type, "init-input", (), "SourceCatalog")
 
 
-def _writes_once(name: str, dataset_type: str) -> Port:
+def writes_once(name: str, dataset_type: str) -> Port:
+    """An init-output: a schema."""
     return Port(name, dataset_type, "init-output", (), "SourceCatalog")
 
-
-_SKY_MAP = _reads("skyMap", "skyMap", ("skymap",), "SkyMap")
 
 DARK = PipelineShape(
     "cp_pipe DARK calibration construction",
@@ -104,9 +103,9 @@ DARK = PipelineShape(
             "lsst.ip.isr.isrTask.IsrTask",
             EXPOSURE,
             (
-                _reads("ccdExposure", "raw", EXPOSURE, "Exposure"),
-                _calibration("bias", DETECTOR),
-                _writes("outputExposure", "cpDarkIsr", EXPOSURE, "Exposure"),
+                reads("ccdExposure", "raw", EXPOSURE, "Exposure"),
+                calibration("bias", DETECTOR),
+                writes("outputExposure", "cpDarkIsr", EXPOSURE, "Exposure"),
             ),
             (
                 ("connections.ccdExposure", "raw"),
@@ -121,8 +120,8 @@ DARK = PipelineShape(
             "lsst.cp.pipe.cpDarkTask.CpDarkTask",
             EXPOSURE,
             (
-                _reads("inputExp", "cpDarkIsr", EXPOSURE, "Exposure"),
-                _writes("outputExp", "cpDarkProc", EXPOSURE, "Exposure"),
+                reads("inputExp", "cpDarkIsr", EXPOSURE, "Exposure"),
+                writes("outputExp", "cpDarkProc", EXPOSURE, "Exposure"),
             ),
             (("connections.inputExp", "cpDarkIsr"), ("connections.outputExp", "cpDarkProc")),
         ),
@@ -131,8 +130,8 @@ DARK = PipelineShape(
             "lsst.cp.pipe.cpCombine.CalibCombineTask",
             DETECTOR,
             (
-                _reads("inputExps", "cpDarkProc", EXPOSURE, "Exposure", multiple=True),
-                _writes("outputData", "dark", DETECTOR),
+                reads("inputExps", "cpDarkProc", EXPOSURE, "Exposure", multiple=True),
+                writes("outputData", "dark", DETECTOR),
             ),
             (
                 ("connections.inputExps", "cpDarkProc"),
@@ -157,10 +156,10 @@ SINGLE_FRAME = PipelineShape(
             "lsst.ip.isr.IsrTask",
             EXPOSURE,
             (
-                _reads("ccdExposure", "raw", EXPOSURE, "Exposure"),
-                _calibration("bias", DETECTOR),
-                _calibration("flat", DETECTOR),
-                _writes("outputExposure", "postISRCCD", EXPOSURE, "Exposure"),
+                reads("ccdExposure", "raw", EXPOSURE, "Exposure"),
+                calibration("bias", DETECTOR),
+                calibration("flat", DETECTOR),
+                writes("outputExposure", "postISRCCD", EXPOSURE, "Exposure"),
             ),
         ),
         TaskShape(
@@ -168,10 +167,10 @@ SINGLE_FRAME = PipelineShape(
             "lsst.pipe.tasks.characterizeImage.CharacterizeImageTask",
             VISIT,
             (
-                _reads("exposure", "postISRCCD", EXPOSURE, "Exposure"),
-                _writes_once("outputSchema", "icSrc_schema"),
-                _writes("characterized", "icExp", VISIT),
-                _writes("sourceCat", "icSrc", VISIT, "SourceCatalog"),
+                reads("exposure", "postISRCCD", EXPOSURE, "Exposure"),
+                writes_once("outputSchema", "icSrc_schema"),
+                writes("characterized", "icExp", VISIT),
+                writes("sourceCat", "icSrc", VISIT, "SourceCatalog"),
             ),
         ),
         TaskShape(
@@ -179,12 +178,12 @@ SINGLE_FRAME = PipelineShape(
             "lsst.pipe.tasks.calibrate.CalibrateTask",
             VISIT,
             (
-                _reads_once("icSourceSchema", "icSrc_schema"),
-                _reads("exposure", "icExp", VISIT),
-                _reads("icSourceCat", "icSrc", VISIT, "SourceCatalog"),
-                _writes_once("outputSchema", "src_schema"),
-                _writes("outputExposure", "calexp", VISIT),
-                _writes("outputCat", "src", VISIT, "SourceCatalog"),
+                reads_once("icSourceSchema", "icSrc_schema"),
+                reads("exposure", "icExp", VISIT),
+                reads("icSourceCat", "icSrc", VISIT, "SourceCatalog"),
+                writes_once("outputSchema", "src_schema"),
+                writes("outputExposure", "calexp", VISIT),
+                writes("outputCat", "src", VISIT, "SourceCatalog"),
             ),
         ),
     ),
