@@ -133,7 +133,10 @@ def _excerpt(span: Span) -> list[str]:
     text = lines[span.line - 1].replace("\t", " ")
     width = max(1, (span.end_column or span.column + 1) - span.column)
     margin = f"{span.line:4} | "
-    return [margin + text, " " * (len(margin) + span.column - 1) + "^" * min(width, max(1, len(text) - span.column + 1))]
+    return [
+        margin + text,
+        " " * (len(margin) + span.column - 1) + "^" * min(width, max(1, len(text) - span.column + 1)),
+    ]
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

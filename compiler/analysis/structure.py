@@ -100,7 +100,7 @@ def recover(graph: QuantumGraph) -> Structure:
     return _structure(root, builder.flows)
 
 
-class _CannotNest(Exception):
+class _CannotNestError(Exception):
     """These tasks form no nest without regrouping inside."""
 
 
@@ -140,7 +140,7 @@ class _Builder:
         return order
 
     def grow(self, root: Group, tasks: Sequence[int]) -> None:
-        """Hang the nest of `tasks` below the root; raises `_CannotNest`."""
+        """Hang the nest of `tasks` below the root; raises `_CannotNestError`."""
         whole = {t: np.zeros(len(self.graph.quanta_of(t)), dtype=np.int32) for t in tasks}
         self._grow(root, list(tasks), frozenset(), whole)
 
@@ -148,7 +148,7 @@ class _Builder:
         root = _root()
         try:
             self.grow(root, tasks)
-        except _CannotNest:
+        except _CannotNestError:
             return False
         found = _structure(root, self.flows)
         return all(self._inside(found, flow) for flow in self.flows if {flow.consumer, flow.producer} <= set(tasks))
@@ -161,7 +161,7 @@ class _Builder:
         return bool(np.array_equal(ours[flow.reader], theirs[flow.writer]))
 
     def _grow(self, group: Group, tasks: list[int], key: frozenset[str], member: dict[int, Ints]) -> None:
-        """Add `tasks` below `group`, whose members `key` tells apart; `member` is the group's member of each quantum."""
+        """Add `tasks` below `group`, whose members `key` tells apart; `member` holds the member of each quantum."""
         level = {t for t in tasks if key.issuperset(self.graph.tasks[t].dimensions)}
         for part in self._parts(tasks, level):
             if part[0] in level and _once_each(member[part[0]], group.size):
@@ -171,7 +171,7 @@ class _Builder:
             inner = frozenset.intersection(*(self.keys.names(t) for t in part))
             repeated = len(np.unique(member[part[0]])) < len(member[part[0]])
             if inner == key and (part[0] not in level or repeated):
-                raise _CannotNest
+                raise _CannotNestError
             child, below = self._subgroup(group, inner - key, part, member)
             group.children.append(child)
             self._grow(child, part, inner, below)
@@ -216,7 +216,9 @@ class _Builder:
     def _ordered(self, parts: list[list[int]]) -> list[list[int]] | None:
         """The parts in an order in which data flows, ties by first task; None if they wait for each other."""
         part_of = {t: i for i, part in enumerate(parts) for t in part}
-        waits = [{part_of[s] for t in part for s in self.sources[t] if s in part_of} - {i} for i, part in enumerate(parts)]
+        waits = [
+            {part_of[s] for t in part for s in self.sources[t] if s in part_of} - {i} for i, part in enumerate(parts)
+        ]
         done: list[int] = []
         left = set(range(len(parts)))
         while left:

@@ -21,10 +21,12 @@ def plain(node: Any) -> Any:
         out = {}
         for key in sorted(node, key=_FIRST.__contains__, reverse=True):
             value = node[key]
-            # cwl-utils names anonymous types at random.
-            if key == "name" and isinstance(value, str) and value.startswith("_:"):
+            # cwl-utils names what is anonymous at random.
+            if key in ("id", "name") and isinstance(value, str) and value.startswith("_:"):
                 continue
-            out[key] = _by_identifier(value, _MAPPED[key]) if key in _MAPPED and isinstance(value, list) else plain(value)
+            out[key] = (
+                _by_identifier(value, _MAPPED[key]) if key in _MAPPED and isinstance(value, list) else plain(value)
+            )
         return out
     if isinstance(node, Sequence) and not isinstance(node, str):
         return [plain(each) for each in node]
@@ -54,7 +56,9 @@ def dump_document(document: Mapping[str, Any]) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Dumper.add_representer(str, text)
-    found: str = yaml.dump(document, Dumper=Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    found: str = yaml.dump(
+        document, Dumper=Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
+    )
     return "#!/usr/bin/env cwl-runner\n" + found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,9 +27,7 @@ _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 def job_order(plan: Plan) -> dict[str, Any]:
     """The values of the main workflow's inputs."""
     files = _Files(plan.graph)
-    order: dict[str, Any] = {
-        port: {"class": "File", "location": f"runtime/{name}"} for port, name in RUNTIME.items()
-    }
+    order: dict[str, Any] = {port: {"class": "File", "location": f"runtime/{name}"} for port, name in RUNTIME.items()}
     for name, dataset in plan.init_existing.items():
         order[f"_init__{identifier(name)}"] = files.existing(dataset)
     for task in plan.tasks:
@@ -49,12 +48,14 @@ class _Files:
         self.names: list[str] = []
         existing = graph.producer < 0
         for y, kind in enumerate(graph.dataset_types):
-            columns = [graph.vocabulary[d] for d in kind.dimensions]
+            columns = [graph.vocabulary.get(d, ()) for d in kind.dimensions]
             first = int(graph.type_start[y])
             for n, codes in enumerate(graph.dataset_codes[y].tolist(), first):
                 values = [column[code] for column, code in zip(columns, codes, strict=True)]
                 before = existing[n] and n not in graph.init_made
-                self.names.append(dataset_name(kind.name, values, graph.dataset_ids[n].tobytes().hex() if before else None))
+                self.names.append(
+                    dataset_name(kind.name, values, graph.dataset_ids[n].tobytes().hex() if before else None)
+                )
 
     def existing(self, dataset: int) -> dict[str, Any]:
         name = self.names[dataset]
@@ -70,7 +71,7 @@ class _Files:
 def _quantum_records(plan: Plan, task: TaskPlan, files: _Files) -> list[dict[str, Any]]:
     graph = plan.graph
     declared = graph.tasks[task.number]
-    vocabulary = [graph.vocabulary[d] for d in declared.dimensions]
+    vocabulary = [graph.vocabulary.get(d, ()) for d in declared.dimensions]
     existing = {port.number: port for port in task.inputs if port.exists}
     outputs = {port.number: port for port in task.outputs}
     produced = graph.producer
@@ -107,13 +108,14 @@ def _ports(pairs: Sequence[tuple[int, int]], ports: dict[int, Port], value: Call
 
 
 def _index(plan: Plan, task: TaskPlan, port: Port, way: Link) -> Any:
-    assert way.index is not None and way.reader is not None
+    assert way.index is not None
+    assert way.reader is not None
     group = plan.structure.group_of[task.number]
     size = len(plan.graph.quanta_of(task.number))
     if port.is_list:
         cuts = np.searchsorted(way.reader, np.arange(size + 1)).tolist()
         flat = way.index.tolist()
-        lists: list[Any] = [flat[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        lists: list[Any] = [flat[a:b] for a, b in itertools.pairwise(cuts)]
     else:
         lists = way.index.tolist()
     return nest(_by_member(lists, group.standing[task.number]), group, plan.structure.root)
@@ -128,6 +130,6 @@ def nest(values: list[Any], group: Group, above: Group) -> Any:
     while group is not above:
         assert group.parent is not None
         cuts = np.searchsorted(group.parent_member, np.arange(group.parent.size + 1)).tolist()
-        values = [values[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        values = [values[a:b] for a, b in itertools.pairwise(cuts)]
         group = group.parent
     return values[0] if group.parent is None else values

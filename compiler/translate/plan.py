@@ -84,8 +84,10 @@ def make_plan(graph: QuantumGraph) -> Plan:
     structure = recover(graph)
     keys = task_keys(graph, structure.flows)
     named = [keys.names(t) for t in range(len(graph.tasks))]
+    fed = {(flow.consumer, flow.connection) for flow in structure.flows}
+    # What is partly made and partly there already comes over two ports, neither of which has one file for each quantum.
     lists = {
-        (t, c): is_list(graph, named, t, c)
+        (t, c): is_list(graph, named, t, c) or ((t, c) in fed and _any_exists(graph, t, c))
         for t, task in enumerate(graph.tasks)
         for c, port in enumerate(task.connections)
         if not port.kind.startswith("init")

@@ -104,4 +104,3 @@ def _hints(about: dict[str, str], container: str | None) -> list[object]:
     if container:
         hints.append(cwl.DockerRequirement(dockerPull=container))
     return hints
-

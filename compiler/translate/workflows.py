@@ -82,7 +82,9 @@ def _inputs(plan: Plan, group: Group) -> dict[str, Type]:
         inputs[task.quanta()] = array(quantum_record(plan, task), _depth(plan, group, task.number))
         for port, way in task.links():
             if way.is_regroup:
-                inputs[task.index(port.name)] = array("int", len(way.meeting.path) + _index_depth(plan, task, port, way))
+                inputs[task.index(port.name)] = array(
+                    "int", len(way.meeting.path) + _index_depth(plan, task, port, way)
+                )
     return inputs
 
 
@@ -213,4 +215,3 @@ def _regroup_name(task: TaskPlan, port: Port) -> str:
 
 def _init_port(plan: Plan, dataset_type: str) -> str:
     return f"_init__{identifier(dataset_type)}"
-

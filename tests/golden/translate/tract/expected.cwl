@@ -1087,7 +1087,6 @@ $graph:
       in: {pool: each_visit_detector/calibrate__calexp, index: makeWarp__calexp_index}
       out: [members]
       run:
-        id: _:7f279c03-a64c-4cc2-b46e-4f6e3d3f686f
         class: ExpressionTool
         inputs:
           pool:
