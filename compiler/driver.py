@@ -88,8 +88,9 @@ def compile_folder(
         if choices.target != PORTABLE:
             from compiler.lowering import lower_to
 
+            name = quanta.output_run or Path(pipeline).stem
             jobs = lower_to(
-                document, job_order, certificate, draft, choices.target, choices.settings, findings, observe
+                choices.target, document, job_order, name, choices.settings, draft / "pegasus", findings, observe
             )
         summary = summarise(plan, quanta, workflow, jobs, choices.target, findings)
         (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")

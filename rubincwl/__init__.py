@@ -1,1 +1,119 @@
-"""rubincwl"""
+"""Rubin pipelines and quantum graphs become CWL, with a proof, and Pegasus workflows.
+
+    >>> import rubincwl
+    >>> "translate" in dir(rubincwl)
+    True
+
+Everything here is imported when it is first used: ``import rubincwl`` itself costs nothing. See docs/library.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compiler.backends.pegasus import Settings as PegasusSettings
+    from compiler.backends.pegasus import lower
+    from compiler.certificate import Certificate, certify, read_folder
+    from compiler.demo_data import make_demo_data
+    from compiler.diagnostics import BugError, CompileError, Diagnostic, Findings, ToolError, render
+    from compiler.driver import Choices, Compiled, check, compile_folder
+    from compiler.expand import expand
+    from compiler.frontend.config import Settings, target_settings
+    from compiler.frontend.consistency import check_consistency
+    from compiler.frontend.interchange import write_interchange
+    from compiler.frontend.pipeline import read_pipeline
+    from compiler.frontend.quantum_graph import read_quantum_graph
+    from compiler.jobs import File, Job, JobGraph
+    from compiler.rubin import Dataset, Pipeline, Quantum, QuantumGraph
+    from compiler.translate import Workflow, translate
+    from providers import Provider, load_provider
+
+_HOME = {
+    "BugError": "compiler.diagnostics",
+    "Certificate": "compiler.certificate",
+    "Choices": "compiler.driver",
+    "CompileError": "compiler.diagnostics",
+    "Compiled": "compiler.driver",
+    "Dataset": "compiler.rubin",
+    "Diagnostic": "compiler.diagnostics",
+    "File": "compiler.jobs",
+    "Findings": "compiler.diagnostics",
+    "Job": "compiler.jobs",
+    "JobGraph": "compiler.jobs",
+    "PegasusSettings": "compiler.backends.pegasus",
+    "Pipeline": "compiler.rubin",
+    "Provider": "providers",
+    "Quantum": "compiler.rubin",
+    "QuantumGraph": "compiler.rubin",
+    "Settings": "compiler.frontend.config",
+    "ToolError": "compiler.diagnostics",
+    "Workflow": "compiler.translate",
+    "certify": "compiler.certificate",
+    "check": "compiler.driver",
+    "check_consistency": "compiler.frontend.consistency",
+    "compile_folder": "compiler.driver",
+    "expand": "compiler.expand",
+    "load_provider": "providers",
+    "lower": "compiler.backends.pegasus",
+    "make_demo_data": "compiler.demo_data",
+    "read_folder": "compiler.certificate",
+    "read_pipeline": "compiler.frontend.pipeline",
+    "read_quantum_graph": "compiler.frontend.quantum_graph",
+    "render": "compiler.diagnostics",
+    "target_settings": "compiler.frontend.config",
+    "translate": "compiler.translate",
+    "write_interchange": "compiler.frontend.interchange",
+}
+_RENAMED = {"PegasusSettings": "Settings"}
+
+__all__ = [
+    "BugError",
+    "Certificate",
+    "Choices",
+    "CompileError",
+    "Compiled",
+    "Dataset",
+    "Diagnostic",
+    "File",
+    "Findings",
+    "Job",
+    "JobGraph",
+    "PegasusSettings",
+    "Pipeline",
+    "Provider",
+    "Quantum",
+    "QuantumGraph",
+    "Settings",
+    "ToolError",
+    "Workflow",
+    "certify",
+    "check",
+    "check_consistency",
+    "compile_folder",
+    "expand",
+    "load_provider",
+    "lower",
+    "make_demo_data",
+    "read_folder",
+    "read_pipeline",
+    "read_quantum_graph",
+    "render",
+    "target_settings",
+    "translate",
+    "write_interchange",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'rubincwl' has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(_HOME[name]), _RENAMED.get(name, name))
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -64,8 +64,7 @@ def export_graph(report: Report, /, graph: Path, out: Path) -> None:
     with report.stage("read the quantum graph"):
         read = read_quantum_graph(graph, findings)
     report.findings(findings)
-    with report.stage("write"):
-        with whole_file(out) as draft:
-            write_interchange(read, draft)
+    with report.stage("write"), whole_file(out) as draft:
+        write_interchange(read, draft)
     report.result = {"output": str(out), "quanta": read.n_quanta, "datasets": read.n_datasets}
     report.say(f"{read.n_quanta:,} quanta, {read.n_datasets:,} datasets written to {out}")

@@ -1,0 +1,75 @@
+"""From a workflow to the files of a target: expand, ask the provider for its facts, write what the backend knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.diagnostics import Diagnostic, Findings
+from compiler.frontend.config import Settings
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from compiler.jobs import JobGraph
+
+
+def lower_to(
+    target: str,
+    document: Mapping[str, Any],
+    job_order: Mapping[str, Any],
+    name: str,
+    settings: Settings,
+    out: Path,
+    findings: Findings,
+    observe: Callable[[str], AbstractContextManager[None]],
+) -> JobGraph:
+    """Write the Pegasus files of a workflow for the provider `target` into the folder `out`; returns its jobs.
+
+    Raises `CompileError` for what jobs cannot express, and for every error in the settings.
+    """
+    from compiler.backends import pegasus
+    from compiler.expand import expand
+    from providers import load_provider
+
+    ours, theirs = _divide(settings.values)
+    with observe("expand"):
+        jobs = expand(document, job_order, name)
+    with observe(f"lower to Pegasus on {target}"):
+        own = Findings()
+        chosen = pegasus.read_settings(ours, own)
+        own.items.extend(pegasus.lower(jobs, provider=load_provider(target, theirs), settings=chosen, out=out))
+    findings.items.extend(_placed(each, target, settings) for each in own)
+    findings.raise_errors()
+    return jobs
+
+
+def _divide(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings that Pegasus needs anywhere, and those that are the provider's own."""
+    from compiler.backends import pegasus
+
+    known = {each.name for each in fields(pegasus.Settings)}
+    ours = {key: value for key, value in values.items() if key in known}
+    return ours, {key: value for key, value in values.items() if key not in known}
+
+
+def _placed(finding: Diagnostic, target: str, settings: Settings) -> Diagnostic:
+    """The finding at the line of the configuration whose value alone brings it about."""
+    if finding.place is not None or finding.severity != "error":
+        return finding
+    for key, place in settings.places.items():
+        if finding.message in _complaints(key, settings.values[key], target):
+            return replace(finding, place=place)
+    return finding
+
+
+def _complaints(key: str, value: Any, target: str) -> set[str]:
+    from compiler.backends import pegasus
+    from providers import load_provider
+
+    own = Findings()
+    ours, theirs = _divide({key: value})
+    pegasus.read_settings(ours, own)
+    return {each.message for each in (*own, *load_provider(target, theirs).problems())}
