@@ -228,8 +228,7 @@ class _Reader:
         self._head: GraphLine | None = None
         self._types: dict[str, DatasetType] = {}
         self._tasks: dict[str, Task] = {}
-        self._handles: list[int] = []
-        self._quanta = 0
+        self._datasets = self._added = self._quanta = 0
         self._inits: set[str] = set()
 
     def read(self, lines: Iterator[bytes]) -> None:
@@ -240,6 +239,8 @@ class _Reader:
             try:
                 self._take(decode(line))
             except msgspec.MsgspecError as error:
+                # Its number is taken, so that the numbers behind it stay right.
+                self._datasets += b'"dataset"' in line[:30]
                 self._tell(
                     number, line, _FaultError("broken-graph", f"not a line of this format: {_short(error)}"), error
                 )
@@ -305,6 +306,7 @@ class _Reader:
         self._builder.add_task(made)
 
     def _take_dataset(self, dataset: DatasetLine) -> None:
+        self._datasets += 1
         kind = self._type(dataset.type)
         _fitting(dataset.values, kind.dimensions)
         assert self._head is not None
@@ -314,11 +316,10 @@ class _Reader:
             known = dataset.file
             file = StoredFile(known.path, known.size, known.formatter, known.checksum)
         id = _bytes(dataset.id)
-        handle = self._builder.add_dataset(kind.name, dataset.values, run, id, file)
-        if handle < len(self._handles):
+        if self._builder.add_dataset(kind.name, dataset.values, run, id, file) < self._added:
             help = "two datasets of one type, data id and run need an 'id' each" if id is None else None
-            raise _FaultError("doubled-dataset", f"dataset {handle} stands here again", "type", help)
-        self._handles.append(handle)
+            raise _FaultError("doubled-dataset", f"dataset {self._datasets - 1} stood before", dataset.type, help)
+        self._added += 1
 
     def _take_quantum(self, quantum: QuantumLine) -> None:
         task = self._tasks.get(quantum.task)
@@ -363,8 +364,8 @@ class _Reader:
                 known = [each for each, kind in ports.items() if kind in kinds]
                 raise _unknown(f"connection of kind {' or '.join(kinds)}", name, known)
             for number in row:
-                if not 0 <= number < len(self._handles):
-                    message = f"no dataset {number}: {len(self._handles)} stand before this line, counted from 0"
+                if not 0 <= number < self._datasets:
+                    message = f"no dataset {number}: {self._datasets} stand before this line, counted from 0"
                     raise _FaultError("unknown-dataset", message, name)
 
     def _count(self) -> None:
@@ -372,7 +373,7 @@ class _Reader:
             raise CompileError([Diagnostic("empty-file", "the quantum graph is empty", Origin(self._source))])
         for what, told, found in (
             ("quanta", self._head.quanta, self._quanta),
-            ("datasets", self._head.datasets, len(self._handles)),
+            ("datasets", self._head.datasets, self._datasets),
         ):
             if told is not None and told != found:
                 message = f"the quantum graph is broken: the first line announces {told} {what}, {found} follow"
