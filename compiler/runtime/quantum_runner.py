@@ -59,6 +59,9 @@ _TAIL_LINES = 30
 _ANY_OUTPUT_MISSING, _ALL_OUTPUTS_MISSING = 1, 2  # lsst.pipe.base.QuantumSuccessCaveats
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._]")
 _LONGEST = 200
+_FAILED_LINE = re.compile(r"Execution of task '(.+?)' on quantum (\{.*?\}) failed\. Exception (.*)")
+_COMMAND_LINE_ERROR = "lsst.daf.butler.cli.utils ERROR: Caught an exception"
+_LONGEST_LINE = 4000  # below PIPE_BUF, so that lines of jobs that share standard error do not mix
 
 
 def dataset_name(dataset_type: str, values: Iterable[object], existing_id: str | None = None) -> str:
@@ -84,6 +87,15 @@ def dataset_name(dataset_type: str, values: Iterable[object], existing_id: str |
 def record_name(label: str, values: Iterable[object]) -> str:
     """The file name of a quantum's record."""
     return dataset_name(label + "_record", values)
+
+
+def quantum_text(label: str, data_id: Mapping[str, object]) -> str:
+    """A quantum's name for people.
+
+    >>> quantum_text("isr", {"exposure": 1000, "detector": 3})
+    'isr{exposure: 1000, detector: 3}'
+    """
+    return f"{label}{{{', '.join(f'{k}: {v}' for k, v in data_id.items())}}}"
 
 
 def _escape(part: str) -> str:
@@ -143,7 +155,7 @@ class Quantum:
     """File name of its record."""
 
     def __str__(self) -> str:
-        return f"{self.label}{{{', '.join(f'{k}: {v}' for k, v in self.data_id.items())}}}"
+        return quantum_text(self.label, self.data_id)
 
 
 @dataclass(slots=True)
@@ -170,8 +182,8 @@ class Ended:
     """Seconds, user and system."""
     memory: float
     """Peak resident size in MiB."""
-    tail: list[str]
-    """Last lines of what it printed."""
+    said: list[str]
+    """The lines that it printed."""
     importable: bool
     """False if the task's own code could not be imported."""
 
@@ -264,8 +276,7 @@ def _find(whole: Any, label: str, given: Mapping[str, str]) -> UUID:
         if all(str(each.data_coordinate[place]) == value for place, value in places)
     ]
     if len(found) != 1:
-        said = ", ".join(f"{k}: {v}" for k, v in given.items())
-        raise StopError(GRAPH, f"{len(found) or 'no'} quanta {label}{{{said}}} in the graph")
+        raise StopError(GRAPH, f"{len(found) or 'no'} quanta {quantum_text(label, given)} in the graph")
     return UUID(str(found[0]))
 
 
@@ -447,12 +458,12 @@ def run_middleware(work: Path, verb: str, classes: Iterable[str]) -> Ended:
     for number, handler in before.items():
         signal.signal(number, handler)
     code = os.waitstatus_to_exitcode(status)
-    tail = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:] if log.exists() else []
+    said = log.read_text(errors="replace").splitlines() if log.exists() else []
     by_signal = -code if code < 0 else caught[0] if caught and code else None
     wall, cpu = time.monotonic() - clock, usage.ru_utime + usage.ru_stime
     unit = 2**20 if sys.platform == "darwin" else 1024
     importable = not (work / "not-importable").exists()
-    return Ended(max(code, 0), by_signal, started, wall, cpu, usage.ru_maxrss / unit, tail, importable)
+    return Ended(max(code, 0), by_signal, started, wall, cpu, usage.ru_maxrss / unit, said, importable)
 
 
 def _in_child(work: Path, verb: str, classes: Iterable[str], log: Path) -> NoReturn:
@@ -614,9 +625,19 @@ def _verdict_on_unfinished(quantum: Quantum, ended: Ended, present: set[UUID]) -
     if ended.code == 0:
         message = "the middleware exited with 0 but left no metadata"
         return {"exit_code": OUTPUT_MISSING, "status": "output-missing", "message": message}
-    message = f"the middleware exited with {ended.code}"
-    started = any(d in present for row in quantum.outputs.values() for d in row)
-    return {"status": "failed", "message": message + ("" if started else "; this quantum left no log")}
+    reason = _reason(quantum, ended.said)
+    if reason is None and not any(d in present for row in quantum.outputs.values() for d in row):
+        reason = "it left no log; another quantum of the same call may have failed before it"
+    return {"message": f"the middleware exited with {ended.code}" + (f": {reason}" if reason else "")}
+
+
+def _reason(quantum: Quantum, said: Sequence[str]) -> str | None:
+    """The exception that ended the quantum, from the middleware's own line about it."""
+    for line in reversed(said):
+        found = _FAILED_LINE.search(line)
+        if found and found[1] == quantum.label and all(f"{k}: {v!r}" in found[2] for k, v in quantum.data_id.items()):
+            return found[3]
+    return None
 
 
 def _verdict_on_init(call: Call, quantum: Quantum, ended: Ended, present: set[UUID]) -> dict[str, Any]:
@@ -652,6 +673,14 @@ def _hand_over(
         (folder / quantum.record).write_text(json.dumps(record, indent=1) + "\n")
 
 
+def _tail(said: Sequence[str]) -> list[str]:
+    """The end of a log, without the traceback of the middleware's command line behind that of the task."""
+    ends = [n for n, line in enumerate(said) if _COMMAND_LINE_ERROR in line]
+    if ends and any(line.startswith("Traceback") for line in said[: ends[-1]]):
+        said = said[: ends[-1]]
+    return list(said[-_TAIL_LINES:])
+
+
 def tell(record: Mapping[str, Any], quantum: Quantum, tail: Sequence[str]) -> None:
     """A line for the quantum; of a failed one also the end of its log, and its record in one line that survives
     where a failed job's files are lost. Written at once, so that lines of parallel jobs do not mix."""
@@ -659,9 +688,13 @@ def tell(record: Mapping[str, Any], quantum: Quantum, tail: Sequence[str]) -> No
         _say(f"rubincwl: done {quantum} {record['wall_seconds']:.1f} s\n")
         return
     lines = [f"rubincwl: failed {quantum} exit {record['exit_code']}: {record['message']}"]
-    lines += [f"rubincwl| {each}" for each in tail]
-    line = RECORD_PREFIX + json.dumps({**record, "log_tail": list(tail)}, separators=(",", ":"))
-    _say("\n".join(lines) + "\n")
+    _say("\n".join(lines + [f"rubincwl| {each}" for each in tail]) + "\n")
+    kept = list(tail)
+    while True:
+        line = RECORD_PREFIX + json.dumps({**record, "log_tail": kept}, separators=(",", ":"))
+        if len(line) < _LONGEST_LINE or not kept:
+            break
+        del kept[0]
     _say(line + "\n")
 
 
@@ -696,7 +729,7 @@ def run(args: argparse.Namespace) -> int:
         ended = run_middleware(work, verb, sorted({each.task_class_name for each in tasks}))
         records = judge(call, ended, work, folder)
         for quantum, record in zip(call.quanta, records, strict=True):
-            tell(record, quantum, ended.tail)
+            tell(record, quantum, _tail(ended.said))
         return next((each["exit_code"] for each in records if each["exit_code"]), 0)
     except ImportError as error:
         raise StopError(ENVIRONMENT, f"a package that the datasets need cannot be imported: {error}") from error

@@ -1,0 +1,150 @@
+"""Runs a compiled folder with cwltool, and reads what the quantum runner says on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from compiler.delivery import OUTPUTS
+from compiler.diagnostics import Diagnostic, Origin, ToolError
+from compiler.engines import Event
+from compiler.engines.checks import Needs
+from compiler.runtime.quantum_runner import RECORD_PREFIX
+
+_LINE = re.compile(r"rubincwl: (start|done|failed) (.*?\})(?: |$)")
+_REUSED = "] Using cached output in "
+_SHOWN_LOGS = 3
+_GRACE = 10.0  # seconds between asking the engine to end and ending it
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What came out of the engine so far."""
+
+    done: int = 0
+    reused: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    """The line of each failed quantum."""
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Its record, with the end of its log."""
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+
+
+def execute(out: Path, needs: Needs, jobs: int | None, observe: Callable[[Event, int], None]) -> tuple[int, int]:
+    """Run OUT/workflow.cwl; returns how many jobs ran and how many an earlier run had done.
+
+    Raises `ToolError` naming every failed quantum.
+    """
+    run = out / "run"
+    run.mkdir(exist_ok=True)
+    with (run / "log").open("w", encoding="utf-8") as log, (run / "outputs.json").open("wb") as result:
+        engine = subprocess.Popen(
+            _command(out, jobs),
+            env=dict(needs.environment),
+            stdout=result,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        assert engine.stderr is not None
+        heard = _Heard()
+        try:
+            for event in _events(engine.stderr, log, heard):
+                observe(event, needs.jobs)
+            code = engine.wait()
+        except BaseException:
+            _end(engine)
+            raise
+    _keep_records(run, heard)
+    if heard.failed or code:
+        raise ToolError(_findings(out, heard, code, needs.jobs))
+    return heard.done, heard.reused
+
+
+def _command(out: Path, jobs: int | None) -> list[str]:
+    command = [sys.executable, "-m", "cwltool", "--no-container", "--disable-color", "--preserve-entire-environment"]
+    command += ["--on-error", "continue", "--cachedir", str(out / "run" / "cache"), "--outdir", str(out / OUTPUTS)]
+    if jobs != 1:
+        command += ["--parallel", *(["--parallel-max", str(jobs)] if jobs else [])]
+    return [*command, str(out / "workflow.cwl"), str(out / "job.json")]
+
+
+def _events(stream: IO[str], log: IO[str], heard: _Heard) -> Iterator[Event]:
+    for line in stream:
+        log.write(line)
+        log.flush()
+        line = line.rstrip("\n")
+        if line.startswith(RECORD_PREFIX):
+            with contextlib.suppress(ValueError):  # torn by another writer's line: the failed line still tells
+                record = json.loads(line.removeprefix(RECORD_PREFIX))
+                heard.records[_what(record)] = record
+        elif _REUSED in line:
+            heard.reused += 1
+            yield Event("reused", "", line)
+        elif found := _LINE.search(line):
+            kind: Literal["start", "done", "failed"] = found[1]  # type: ignore[assignment]
+            heard.done += kind == "done"
+            if kind == "failed":
+                heard.failed[found[2]] = line[found.end() :]
+            yield Event(kind, found[2], line)
+        else:
+            heard.last.append(line)
+
+
+def _what(record: dict[str, Any]) -> str:
+    from compiler.runtime.quantum_runner import quantum_text
+
+    return quantum_text(record["label"], record["data_id"])
+
+
+def _end(engine: subprocess.Popen[str]) -> None:
+    """Ask the engine to end its jobs; what they leave unfinished is done again by the next run."""
+    engine.send_signal(signal.SIGTERM)
+    try:
+        engine.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        engine.kill()
+        engine.wait()
+
+
+def _keep_records(run: Path, heard: _Heard) -> None:
+    """Records of failed quanta, which the engine throws away with the job: OUT/run/failed.jsonl."""
+    file = run / "failed.jsonl"
+    file.unlink(missing_ok=True)
+    if heard.records:
+        lines = [json.dumps(heard.records[each]) + "\n" for each in sorted(heard.records)]
+        file.write_text("".join(lines), encoding="utf-8")
+
+
+def _findings(out: Path, heard: _Heard, code: int, jobs: int) -> list[Diagnostic]:
+    place = Origin(str(out))
+    log = out / "run" / "log"
+    if not heard.failed:
+        message = f"cwltool exited with {code}\n{_quoted(list(heard.last))}"
+        return [Diagnostic("engine-failed", message, place, f"the whole log is '{log}'")]
+    findings = []
+    for n, (what, said) in enumerate(sorted(heard.failed.items())):
+        tail = heard.records.get(what, {}).get("log_tail", []) if n < _SHOWN_LOGS else []
+        help = f"the whole log is '{log}'; what succeeded is kept, and 'rubincwl run {out}' continues"
+        last = n == len(heard.failed) - 1
+        message = f"{what} failed: {said}" + (f"\n{_quoted(tail)}" if tail else "")
+        findings.append(Diagnostic("quantum-failed", message, place, help if last else None))
+    left = jobs - heard.done - heard.reused - len(heard.failed)
+    if left > 0:
+        findings.append(
+            Diagnostic("not-run", f"{left} jobs did not run for want of their inputs", place, severity="note")
+        )
+    return findings
+
+
+def _quoted(lines: Sequence[str]) -> str:
+    return "\n".join(f"    | {line}" for line in lines)
