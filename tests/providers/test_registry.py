@@ -11,7 +11,7 @@ from providers import ProviderUnavailableError, UnknownProviderError, known_prov
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(UnknownProviderError, match="no provider 'asw'; known are .*aws") as caught:
+    with pytest.raises(UnknownProviderError, match=r"no provider 'asw'; known are .*aws") as caught:
         load_provider("asw")
     assert caught.value.closest == "aws"
 

@@ -1,0 +1,1 @@
+"""Jobs become the files of a workflow system, one package a system."""

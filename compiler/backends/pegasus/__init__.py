@@ -1,0 +1,90 @@
+"""Jobs become what Pegasus 5.1 plans: an abstract workflow, catalogs, properties and a script that plans them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from compiler.backends.pegasus import catalogs
+from compiler.backends.pegasus.check import Checker, check_planning
+from compiler.backends.pegasus.plan_script import write_plan_script
+from compiler.backends.pegasus.program import NAMESPACE
+from compiler.backends.pegasus.settings import Settings, read_settings
+from compiler.backends.pegasus.workflow import VERSION, abstract, dependency_entries, job_entries, write_workflow
+from compiler.diagnostics import Diagnostic, Findings
+from compiler.jobs import JobGraph
+from providers.base import Provider
+
+__all__ = ["Settings", "lower", "read_settings"]
+
+SETUP = "setup.sh"
+
+
+def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) -> list[Diagnostic]:
+    """Write the Pegasus files of `jobs` into the folder `out`, whose parent holds ``runtime/``; returns all findings.
+
+    ``workflow.yml`` depends on the jobs alone; provider and settings show in the catalogs and properties. What they
+    leave open stands as a placeholder, told by a warning, and ``plan.sh`` refuses it. With an error among the findings
+    the folder is not fit to be planned.
+    """
+    findings = Findings()
+    for problem in provider.problems():
+        findings.error(problem.code, problem.message, help=problem.help)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = _with_script_here(settings, out, findings)
+    plan = abstract(jobs)
+    replicas = catalogs.replicas_of(plan, provider, settings, findings)
+    tools = catalogs.write_transformations(out / "transformations.yml", plan, provider, settings, findings)
+    catalogs.write_replicas(out / "replicas.yml", replicas)
+    catalogs.write_sites(out / "sites.yml", provider, settings)
+    properties = catalogs.properties_of(settings)
+    catalogs.write_properties(out / "pegasus.properties", properties)
+    findings.items.extend(check_planning(properties, (), {}))
+
+    known = set(replicas) | _refused(plan.jobs, replicas)
+    checker = Checker({f"{NAMESPACE}::{name}" for name in tools}, known)
+    checker.header({"pegasus": VERSION, "name": plan.name})
+    write_workflow(
+        out / "workflow.yml",
+        plan.name,
+        checker.jobs(job_entries(plan, findings)),
+        checker.dependencies(dependency_entries(plan)),
+    )
+    findings.items.extend(checker.finish())
+
+    runtime = [
+        file.location for file in jobs.files if file.location is not None and file.location.startswith("runtime/")
+    ]
+    write_plan_script(out / "plan.sh", runtime)
+    _warn_of_placeholders(out, provider, findings)
+    return list(findings)
+
+
+def _refused(jobs: JobGraph, replicas: dict[str, tuple[str, str]]) -> set[str]:
+    """Files that exist but whose replica was refused: they were told already."""
+    return {file.lfn for file in jobs.files if file.location is not None and file.lfn not in replicas}
+
+
+def _with_script_here(settings: Settings, out: Path, findings: Findings) -> Settings:
+    """Settings whose set-up script, if it is a file of this machine, is the copy of it in `out`."""
+    from dataclasses import replace
+
+    script = settings.setup_script
+    if script is None or not script.startswith("file://"):
+        return settings
+    path = Path(script.removeprefix("file://"))
+    if not path.is_file():
+        findings.error("no-setup-script", f"no file {str(path)!r} to set the science stack up")
+        return settings
+    shutil.copyfile(path, out / SETUP)
+    return replace(settings, setup_script=f"file://{catalogs.OUT}/{out.name}/{SETUP}")
+
+
+def _warn_of_placeholders(out: Path, provider: Provider, findings: Findings) -> None:
+    files = [out / name for name in ("sites.yml", "replicas.yml", "transformations.yml", "pegasus.properties")]
+    for mark, names in catalogs.marks_in(files, (*provider.placeholders(), catalogs.INPUTS_MARK)).items():
+        findings.warning(
+            "placeholder",
+            f"{mark.mark} in {', '.join(names)} stands for {mark.meaning}",
+            help=f"set {mark.setting} and compile again; plan.sh refuses until then",
+        )

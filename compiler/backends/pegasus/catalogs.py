@@ -1,0 +1,223 @@
+"""Sites, replicas, transformations and properties, built with Pegasus.api and written without its clock and user."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from compiler.backends.pegasus.program import NAMESPACE
+from compiler.backends.pegasus.settings import Settings
+from compiler.backends.pegasus.workflow import COLLECT, Abstract
+from compiler.diagnostics import Findings
+from providers.base import COMPUTE, LOCAL, STAGING, Object, Placeholder, Problem, Provider, Site
+
+if TYPE_CHECKING:
+    from Pegasus import api
+
+OUT = "${RUBINCWL_OUT}"
+"""The output folder: Pegasus replaces it when it plans, plan.sh sets it, so that the folder can be moved."""
+INPUTS_MARK = Placeholder(
+    "@INPUTS_AT@", "the S3 URL of the repository's files, s3://user@site/bucket/prefix", "inputs_at"
+)
+_CONTAINER = "science"
+
+Pair = tuple[str, str]
+"""A site and a physical file name."""
+
+
+def url_of(place: Object) -> str:
+    """An object as pegasus-transfer names it."""
+    account = f"{place.account}/" if place.account else ""
+    return f"{place.scheme}://{account}{place.bucket}" + (f"/{place.key}" if place.key else "")
+
+
+def replicas_of(plan: Abstract, provider: Provider, settings: Settings, findings: Findings) -> dict[str, Pair]:
+    """Where every file that exists before the workflow is, by logical name; the runner is no file but a program."""
+    found: dict[str, Pair] = {}
+    reported: set[str] = set()
+    for place, file in enumerate(plan.jobs.files):
+        if file.location is None or place == plan.runner:
+            continue
+        where = _replica(file.lfn, file.location, provider, settings)
+        if not isinstance(where, Problem):
+            found[file.lfn] = where
+        elif where.message not in reported:
+            reported.add(where.message)
+            findings.error(where.code, where.message, help=where.help)
+    return found
+
+
+def _replica(lfn: str, location: str, provider: Provider, settings: Settings) -> Pair | Problem:
+    if location.startswith("runtime/"):
+        return LOCAL, f"file://{OUT}/{unquote(location)}"
+    if location.startswith("inputs/"):
+        path = unquote(location.removeprefix("inputs/"))
+        if settings.inputs_at is None:
+            return STAGING, f"{INPUTS_MARK.mark}/{path}"
+        location = f"{settings.inputs_at.rstrip('/')}/{path}"
+    base = (
+        settings.inputs_at if settings.inputs_at is not None and location.startswith(settings.inputs_at) else location
+    )
+    if urlsplit(base).scheme in ("", "file"):
+        return Problem(
+            "inputs-on-submit-host",
+            f"inputs at {base!r} would all pass through the submit host",
+            "copy them with 'rubincwl upload GRAPH --repo REPO --to URL', then say --inputs-at URL",
+        )
+    replica = provider.replica(location)
+    return replica if isinstance(replica, Problem) else (replica.site, url_of(replica.place))
+
+
+def write_replicas(path: Path, replicas: Mapping[str, Pair]) -> None:
+    """JSON, one line a file: a night's raws are many."""
+    from Pegasus.api import ReplicaCatalog
+
+    catalog = ReplicaCatalog()
+    for lfn in sorted(replicas):
+        catalog.add_replica(replicas[lfn][0], lfn, replicas[lfn][1])
+    content = _plain(catalog)
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write(f'{{"pegasus": {json.dumps(content["pegasus"])}, "replicas": [')
+        stream.write(",".join("\n" + json.dumps(each, ensure_ascii=False) for each in content["replicas"]))
+        stream.write("\n]}\n")
+
+
+def write_sites(path: Path, provider: Provider, settings: Settings) -> None:
+    """The three logical sites with their stores."""
+    from Pegasus.api import SiteCatalog
+
+    catalog = SiteCatalog()
+    for site in provider.sites():
+        catalog.add_sites(_site(site, settings))
+    _write_yaml(path, catalog)
+
+
+def _site(site: Site, settings: Settings) -> api.Site:
+    from Pegasus import api
+
+    made = api.Site(site.name, api.Arch(site.architecture), api.OS(site.system))
+    if site.name == COMPUTE:
+        made.add_pegasus_profile(style="condor").add_condor_profile(universe="vanilla")
+        script = settings.setup_script
+        if script is not None and script.startswith("file://"):
+            made.add_pegasus_profile(pegasus_lite_env_source=script.removeprefix("file://"))
+        elif script is not None:
+            made.add_env(PEGASUS_LITE_ENV_SOURCE=script)
+    stores: list[tuple[Any, str, str]] = []
+    if site.store is not None:
+        for kind, place in (
+            (api.Directory.SHARED_SCRATCH, site.store.scratch),
+            (api.Directory.LOCAL_STORAGE, site.store.outputs),
+        ):
+            stores.append((kind, f"/{place.bucket}/{place.key}", url_of(place)))
+    elif site.name == LOCAL:
+        for kind, name in ((api.Directory.SHARED_SCRATCH, "scratch"), (api.Directory.LOCAL_STORAGE, "outputs")):
+            folder = f"{OUT}/pegasus/local/{name}"
+            stores.append((kind, folder, f"file://{folder}"))
+    for kind, folder, url in stores:
+        directory = api.Directory(kind, "/")
+        directory.path = folder  # set later: the constructor takes a variable for a relative path
+        made.add_directories(directory.add_file_servers(api.FileServer(url, api.Operation.ALL)))
+    return made
+
+
+def write_transformations(
+    path: Path, plan: Abstract, provider: Provider, settings: Settings, findings: Findings
+) -> frozenset[str]:
+    """One transformation a tool, so that Pegasus' statistics tell tasks apart; returns their names.
+
+    A tool whose jobs run different programs is a finding.
+    """
+    from Pegasus import api
+
+    catalog = api.TransformationCatalog()
+    container = None
+    if settings.container is not None:
+        kind = api.Container.DOCKER if settings.container_type == "docker" else api.Container.SINGULARITY
+        # Each worker fetches the image from where it is; staged, it would pass through the submit host.
+        container = api.Container(_CONTAINER, kind, settings.container, bypass_staging=True)
+        catalog.add_containers(container)
+    programs: dict[str, Pair] = {}
+    for job, program in zip(plan.jobs.jobs, plan.programs, strict=True):
+        script = plan.jobs.files[program.file] if program.file is not None else None
+        here = (LOCAL, f"file://{OUT}/{script.location}") if script is not None else (COMPUTE, program.path)
+        if programs.setdefault(job.tool, here) != here:
+            findings.error("varying-executable", f"jobs of tool {job.tool!r} run different programs")
+    if plan.collected and plan.runner is not None:
+        programs[COLLECT] = (LOCAL, f"file://{OUT}/{plan.jobs.files[plan.runner].location}")
+    compute = next(site for site in provider.sites() if site.name == COMPUTE)
+    for name in sorted(programs):
+        catalog.add_transformations(_transformation(name, *programs[name], compute, container))
+    _write_yaml(path, catalog)
+    return frozenset(programs)
+
+
+def _transformation(
+    name: str, site: str, file: str, compute: Site, container: api.Container | None
+) -> api.Transformation:
+    from Pegasus import api
+
+    return api.Transformation(
+        name,
+        NAMESPACE,
+        site=site,
+        pfn=file,
+        is_stageable=site == LOCAL,
+        arch=api.Arch(compute.architecture),
+        os_type=api.OS(compute.system),
+        container=container,
+    )
+
+
+def properties_of(settings: Settings) -> dict[str, str]:
+    """Pegasus' properties; what is left out stands at its default."""
+    return {
+        "pegasus.catalog.site.file": "sites.yml",
+        "pegasus.catalog.replica": "YAML",
+        "pegasus.catalog.replica.file": "replicas.yml",
+        "pegasus.catalog.transformation.file": "transformations.yml",
+        # Jobs share nothing: they fetch from the staging site and put back to it.
+        "pegasus.data.configuration": "nonsharedfs",
+        # Inputs in an object store go from there to the job, not through a copy in staging.
+        "pegasus.transfer.bypass.input.staging": "true",
+        # Workers may have no way out to Pegasus' download server.
+        "pegasus.transfer.worker.package.autodownload": "false",
+        "dagman.retry": str(settings.retries),
+    }
+
+
+def write_properties(path: Path, properties: Mapping[str, str]) -> None:
+    """As Pegasus.api writes them."""
+    from Pegasus.api import Properties
+
+    made = Properties()
+    for key, value in properties.items():
+        made[key] = value
+    with path.open("w+", encoding="utf-8") as stream:
+        made.write(stream)
+
+
+def _plain(catalog: Any) -> dict[str, Any]:
+    """A catalog as plain data without ``x-pegasus``, which tells who wrote it and when."""
+    stream = StringIO()
+    catalog.write(stream, _format="json")
+    content: dict[str, Any] = json.loads(stream.getvalue())
+    del content["x-pegasus"]
+    return content
+
+
+def _write_yaml(path: Path, catalog: Any) -> None:
+    import yaml
+
+    path.write_text(yaml.safe_dump(_plain(catalog), sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+
+
+def marks_in(paths: Iterable[Path], marks: Iterable[Placeholder]) -> dict[Placeholder, list[str]]:
+    """Which placeholders stand in which of the files, by file name."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    found = {mark: [name for name, text in texts.items() if mark.mark in text] for mark in marks}
+    return {mark: names for mark, names in found.items() if names}

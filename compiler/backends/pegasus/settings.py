@@ -1,0 +1,52 @@
+"""What a user may say about a Pegasus workflow beside the provider's own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from compiler.diagnostics import Findings, closest
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All optional; what is missing becomes a placeholder or is left to the workers."""
+
+    inputs_at: str | None = None
+    """URL that holds the repository's datastore root."""
+    container: str | None = None
+    """Image that holds the science stack, as Pegasus fetches it (``docker://...``)."""
+    container_type: str = "singularity"
+    """Or ``docker``."""
+    setup_script: str | None = None
+    """Shell script that sets the science stack up: an absolute path on the workers, or ``file:///`` one on the submit
+    host, which then travels with every job."""
+    retries: int = 2
+    """How often a failed job is tried again."""
+
+
+def read_settings(given: Mapping[str, Any], findings: Findings) -> Settings:
+    """Settings from a mapping of plain values; unknown names and wrong values are findings."""
+    known = [each.name for each in fields(Settings)]
+    for key in given:
+        if key not in known:
+            near = closest(key, known)
+            help = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
+            findings.error("unknown-setting", f"Pegasus has no setting {key!r}", help=help)
+    settings = Settings(**{key: value for key, value in given.items() if key in known})
+    if settings.container_type not in ("singularity", "docker"):
+        findings.error("bad-setting", f"container_type is {settings.container_type!r}", help="singularity or docker")
+    if not isinstance(settings.retries, int) or settings.retries < 0:
+        findings.error("bad-setting", f"retries is {settings.retries!r}, which is no number of tries")
+    script = settings.setup_script
+    if script is not None and (not script.removeprefix("file://").startswith("/") or set(script) & set(" \t\n$'\"\\")):
+        help = "Pegasus sources it without quotes: an absolute path without spaces"
+        findings.error("bad-setting", f"setup_script is {script!r}", help=help)
+    if settings.container is not None and "://" not in settings.container:
+        findings.error(
+            "bad-setting",
+            f"container is {settings.container!r}",
+            help="for instance docker://lsstsqre/centos:w_2026_43",
+        )
+    return settings
