@@ -163,6 +163,7 @@ def _hold(certificate: Certificate, findings: Findings) -> Certificate:
 
 def _write(workflow: Workflow, graph: Path, draft: Path, repo: Path | None) -> None:
     """The workflow, its job order, and what every job carries."""
+    from compiler.delivery import link_inputs
     from compiler.runtime import quantum_runner
     from compiler.translate.order import RUNTIME
 
@@ -175,7 +176,7 @@ def _write(workflow: Workflow, graph: Path, draft: Path, repo: Path | None) -> N
     shutil.copyfile(graph, runtime / RUNTIME["_graph"])
     (runtime / RUNTIME["_butler"]).write_text(quantum_runner.butler_config())
     if repo is not None:
-        (draft / "inputs").symlink_to(repo.resolve(), target_is_directory=True)
+        link_inputs(draft, repo)
 
 
 def _lock(plan: Pipeline, graph: Path, draft: Path, choices: Choices) -> dict[str, Any]:
