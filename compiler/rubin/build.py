@@ -249,8 +249,7 @@ def _sorted_vocabulary(
         place = np.empty(len(values), dtype=np.int32)
         place[order] = np.arange(len(values), dtype=np.int32)
         final[dimension] = place
-        if values:
-            vocabulary[dimension] = tuple(values[i] for i in order)
+        vocabulary[dimension] = tuple(values[i] for i in order)
     return vocabulary, final
 
 
