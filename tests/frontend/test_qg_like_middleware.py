@@ -11,9 +11,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from compiler.diagnostics import CompileError
+from compiler.diagnostics import CompileError, Findings
 from compiler.frontend import qg
+from compiler.frontend.consistency import check_consistency
 from compiler.frontend.interchange import read_interchange, write_interchange
+from compiler.frontend.pipeline import read_pipeline
 from compiler.frontend.quantum_graph import read_quantum_graph
 from compiler.frontend.universe import Element, Universe
 from compiler.rubin import QuantumGraph
@@ -194,6 +196,13 @@ def test_an_old_graph_is_left_to_the_middleware(ours: QuantumGraph, real: Path, 
 def test_the_interchange_format_keeps_everything(ours: QuantumGraph, tmp_path: Path) -> None:
     write_interchange(ours, tmp_path / "graph.ndjson.zst")
     assert read_interchange(tmp_path / "graph.ndjson.zst") == ours
+
+
+def test_a_real_graph_is_sound_and_fits_its_pipeline(real: Path) -> None:
+    findings = Findings()
+    graph = read_quantum_graph(real, findings)
+    assert list(findings) == []
+    assert check_consistency(read_pipeline(real.with_name("pipeline.yaml")), graph) == []
 
 
 def test_every_truncation_is_a_finding(real: Path, tmp_path: Path) -> None:
