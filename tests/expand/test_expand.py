@@ -111,11 +111,20 @@ def test_ids_written_out_by_a_loader_mean_the_same() -> None:
 
 def regroup_document(hinted: bool = True) -> dict[str, Any]:
     """Two makers; readers of members chosen by index lists."""
-    out: dict[str, Any] = {"class": "ExpressionTool", "id": "regroup", "requirements": [{"class": "InlineJavascriptRequirement"}]}
+    out: dict[str, Any] = {
+        "class": "ExpressionTool",
+        "id": "regroup",
+        "requirements": [{"class": "InlineJavascriptRequirement"}],
+    }
     out |= {"inputs": {"pool": "Any", "index": "Any"}, "outputs": {"members": "Any"}, "expression": "${return 1;}"}
     if hinted:
         out["hints"] = [{"class": "rubin:Regroup"}]
-    maker: dict[str, Any] = {"class": "CommandLineTool", "id": "make", "baseCommand": "touch", "arguments": ["$(inputs.name)"]}
+    maker: dict[str, Any] = {
+        "class": "CommandLineTool",
+        "id": "make",
+        "baseCommand": "touch",
+        "arguments": ["$(inputs.name)"],
+    }
     maker |= {
         "inputs": {"name": "string"},
         "outputs": {"out": {"type": "File", "outputBinding": {"glob": "$(inputs.name)"}}},
