@@ -102,10 +102,14 @@ class _Comparer:
         return comparison
 
     def _names(self) -> None:
-        """Two datasets under one name would be one file."""
+        """Two datasets under one name would be one file; two quanta of one data id one job."""
         for name, times in Counter(self.form.names).items():
             if times > 1:
                 self.ledger.error("ambiguous-name", f"{times} datasets of the graph have the file name {name!r}")
+        for (label, data_id), times in Counter(self.form.keys).items():
+            if times > 1:
+                text = f"the graph holds {label} {' '.join(data_id)} {times} times"
+                self.ledger.error("ambiguous-quantum", text)
 
     def _calls(self) -> dict[QuantumKey, Call]:
         """The calls of tasks by quantum."""

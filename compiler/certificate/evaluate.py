@@ -260,6 +260,8 @@ class _Step:
             self._feeds.append((port, feed(each, "source", workflow, known, features)))
         raw = node.get("scatter") or []
         self._scatter = tuple(local_name(each) for each in ([raw] if isinstance(raw, str) else raw))
+        if len(set(self._scatter)) < len(self._scatter):
+            raise MalformedError(f"step {where!r} scatters twice over one input")
         self._check(node, features, where)
 
     def _check(self, node: Node, features: frozenset[str], where: str) -> None:

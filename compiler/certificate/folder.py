@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from compiler.diagnostics import CompileError, Diagnostic, Span
+
+_SCALARS = {
+    "null": (r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    "bool": (r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    "float": (r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+}
+"""Plain scalars that are no strings: pattern, and first characters."""
 
 
 def read_folder(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -62,7 +71,12 @@ def _parse(text: str) -> Any:
 
 def _loader() -> type[Any]:
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Refuses a key that stands twice: parsers differ in which one counts."""
+        """YAML 1.2, as CWL's engines read it, where PyYAML reads 1.1: ``on`` and ``2026-01-01`` are strings.
+
+        Refuses a key that stands twice: parsers differ in which one counts.
+        """
+
+        yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             keys = [key.value for key, _ in node.value]
@@ -71,6 +85,8 @@ def _loader() -> type[Any]:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
             return super().construct_mapping(node, deep)
 
+    for kind, (pattern, first) in _SCALARS.items():
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(pattern), first)
     return Loader
 
 

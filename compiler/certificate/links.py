@@ -31,8 +31,11 @@ def source_key(source: str, workflow: str) -> Key:
 
 
 def outgoing(step: Node) -> list[str]:
-    """The output ports that a step hands to its workflow."""
-    return [local_name(each if isinstance(each, str) else each["id"]) for each in step.get("out") or []]
+    """The output ports that a step hands to its workflow; raises `MalformedError`."""
+    found = [local_name(each if isinstance(each, str) else each["id"]) for each in step.get("out") or []]
+    if len(set(found)) < len(found):
+        raise MalformedError(f"an output twice among {', '.join(found)}")
+    return found
 
 
 def feed(node: Node, field: str, workflow: str, known: set[Key], features: frozenset[str]) -> Feed:

@@ -210,6 +210,8 @@ class Tool:
             path = parse(each).reference
             if path is None:
                 raise UnsupportedError(f"the listing entry {each!r}")
+            if path in staged:
+                self._fault("extra-staged", f"{show(path)} is staged twice")
             staged.add(path)
         needed = {path: name for name, paths in self.feeds for path in paths}
         for path in needed.keys() - staged:
