@@ -626,7 +626,11 @@ def _verdict_on_unfinished(quantum: Quantum, ended: Ended, present: set[UUID]) -
         message = "the middleware exited with 0 but left no metadata"
         return {"exit_code": OUTPUT_MISSING, "status": "output-missing", "message": message}
     reason = _reason(quantum, ended.said)
-    if reason is None and not any(d in present for row in quantum.outputs.values() for d in row):
+    if (
+        reason is None
+        and quantum.label != INIT
+        and not any(d in present for row in quantum.outputs.values() for d in row)
+    ):
         reason = "it left no log; another quantum of the same call may have failed before it"
     return {"message": f"the middleware exited with {ended.code}" + (f": {reason}" if reason else "")}
 
