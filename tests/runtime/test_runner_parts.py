@@ -138,7 +138,8 @@ def test_collect_makes_the_same_tar_of_the_same_files(tmp_path: Path) -> None:
         assert ran.returncode == 0, ran.stderr
     made = (tmp_path / "a" / "all.tar").read_bytes()
     assert made == (tmp_path / "b" / "all.tar").read_bytes()
-    assert tarfile.open(fileobj=io.BytesIO(made)).getnames() == ["isr_metadata-1", "isr_record-1"]
+    with tarfile.open(fileobj=io.BytesIO(made)) as tar:
+        assert tar.getnames() == ["isr_metadata-1", "isr_record-1"]
 
 
 def test_collect_names_a_file_that_is_not_there(tmp_path: Path) -> None:
