@@ -34,8 +34,11 @@ def check_consistency(pipeline: Pipeline, graph: QuantumGraph) -> list[Diagnosti
     return list(findings)
 
 
-def check_graph(graph: QuantumGraph) -> list[Diagnostic]:
-    """What makes a graph impossible to run, whatever pipeline it came from; linear in the graph."""
+def check_graph(graph: QuantumGraph, *, planned: bool = False) -> list[Diagnostic]:
+    """What makes a graph impossible to run, whatever pipeline it came from; linear in the graph.
+
+    A graph that the middleware `planned` must know the files of its overall inputs; a synthetic one need not.
+    """
     findings = Findings()
     if graph.n_quanta == 0:
         help = "the query that made the graph found nothing: look at its data query and input collections"
@@ -47,7 +50,7 @@ def check_graph(graph: QuantumGraph) -> list[Diagnostic]:
         _declared(graph, edges, kinds, findings)
     _flow(graph, findings)
     _init(graph, findings)
-    _records(graph, findings)
+    _records(graph, findings, planned)
     return list(findings)
 
 
@@ -174,7 +177,7 @@ def _init(graph: QuantumGraph, findings: Findings) -> None:
             findings.error("wrong-connection", message, Origin(graph.source, who))
 
 
-def _records(graph: QuantumGraph, findings: Findings) -> None:
+def _records(graph: QuantumGraph, findings: Findings, planned: bool) -> None:
     """Without the datastore's record nobody knows which file an overall input is."""
     needed = np.zeros(graph.n_datasets, dtype=bool)
     needed[graph.reads.dataset] = True
@@ -183,7 +186,8 @@ def _records(graph: QuantumGraph, findings: Findings) -> None:
     needed[[*graph.init_made, *graph.files]] = False
     without = np.flatnonzero(needed)
     if len(without):
-        findings.warning(
+        say = findings.error if planned else findings.warning
+        say(
             "no-datastore-records",
             f"{len(without)} datasets that exist before the workflow have no datastore record, "
             f"one of them {_dataset(graph, int(without[0]))}",

@@ -24,14 +24,14 @@ def read_quantum_graph(
     Raises `CompileError` if it cannot be read or if the check finds an error; warnings go to `findings`.
     """
     found = Findings() if findings is None else findings
-    graph = _read(Path(path), found, progress)
-    found.items.extend(check_graph(graph))
+    start = _first_bytes(Path(path))
+    graph = _read(Path(path), start, found, progress)
+    found.items.extend(check_graph(graph, planned=start.startswith((_ZIP, OLD_FORMAT))))
     found.raise_errors()
     return graph
 
 
-def _read(path: Path, findings: Findings, progress: Progress | None) -> QuantumGraph:
-    start = _first_bytes(path)
+def _read(path: Path, start: bytes, findings: Findings, progress: Progress | None) -> QuantumGraph:
     if not start:
         raise _unreadable(path, "empty-file", "the quantum graph is empty")
     if start.startswith(_ZIP):

@@ -153,9 +153,10 @@ def test_many_faults_of_a_kind_are_counted() -> None:
     assert found[0].message == "10 quanta of 'isr' are doubled; 3 of them follow"
 
 
-def test_inputs_without_records_are_one_warning() -> None:
-    (found,) = check_graph(built(file=False))
-    assert (found.code, found.severity) == ("no-datastore-records", "warning")
+@pytest.mark.parametrize(("planned", "severity"), [(True, "error"), (False, "warning")])
+def test_inputs_without_records_are_one_finding_and_an_error_in_a_planned_graph(planned: bool, severity: str) -> None:
+    (found,) = check_graph(built(file=False), planned=planned)
+    assert (found.code, found.severity) == ("no-datastore-records", severity)
     assert found.message.startswith(
         "2 datasets that exist before the workflow have no datastore record, one of them raw{"
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compiler.diagnostics import CompileError, Diagnostic, Findings
+from compiler.diagnostics import CompileError, Diagnostic
 from compiler.frontend.qg import read_qg
 from compiler.frontend.quantum_graph import read_quantum_graph
 from compiler.rubin import StoredFile
@@ -219,16 +219,13 @@ def test_a_block_longer_than_the_file_is_a_finding(tmp_path: Path) -> None:
     assert "is longer than the file" in found.message
 
 
-def test_missing_datastore_records_are_a_warning(tmp_path: Path) -> None:
+def test_a_planned_graph_without_datastore_records_is_refused(tmp_path: Path) -> None:
     file = QgFile()
     for quantum in file.quanta[1:]:
         quantum["datastore_records"] = {}
-    findings = Findings()
-    graph = read_quantum_graph(file.write(tmp_path / "graph.qg"), findings)
-    assert len(graph.files) == 1
-    (warning,) = findings
-    assert (warning.code, warning.severity) == ("no-datastore-records", "warning")
-    assert warning.message.startswith("3 datasets that exist before the workflow have no datastore record")
+    (found,) = findings_of(file.write(tmp_path / "graph.qg"))
+    assert (found.code, found.severity) == ("no-datastore-records", "error")
+    assert found.message.startswith("3 datasets that exist before the workflow have no datastore record")
 
 
 def test_a_dataset_in_several_files_is_refused(tmp_path: Path) -> None:
