@@ -54,13 +54,14 @@ class _Output:
     """lsst.resources.ResourcePath"""
 
 
-def deliver(out: Path, repo: Path | str | None = None, *, incomplete: bool = False) -> Delivery:
+def deliver(out: Path | str, repo: Path | str | None = None, *, incomplete: bool = False) -> Delivery:
     """Put what a run made where the repository expects it, and register it there.
 
     `repo` may be left out where the folder's inputs are linked to a repository. A run that lacks outputs is refused
     unless `incomplete`, which delivers the quanta that succeeded. A second delivery does nothing twice. Raises
     `CompileError` for a folder that cannot be delivered, `ToolError` where the middleware is absent or fails.
     """
+    out = Path(out)
     where = str(repo) if repo is not None else str(_linked(out))
     _require(out)
     try:

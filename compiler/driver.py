@@ -69,7 +69,8 @@ def compile_folder(
     """
     choices = choices or Choices()
     findings = Findings()
-    with whole_folder(Path(out), choices.overwrite) as draft:
+    out = Path(out)
+    with whole_folder(out, choices.overwrite) as draft:
         plan, quanta = read(pipeline, graph, findings, observe)
         with observe("translate"):
             from compiler.translate import translate
@@ -95,7 +96,7 @@ def compile_folder(
         summary = summarise(plan, quanta, workflow, jobs, choices.target, findings)
         (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")
         (draft / MARK).write_text(json_text(_lock(plan, Path(graph), draft, choices)), encoding="utf-8")
-    return Compiled(Path(out), certificate, summary, findings)
+    return Compiled(out, certificate, summary, findings)
 
 
 def check(

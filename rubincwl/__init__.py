@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from compiler.backends.pegasus import Settings as PegasusSettings
     from compiler.backends.pegasus import lower
     from compiler.certificate import Certificate, certify, read_folder
+    from compiler.delivery import Delivery, deliver
     from compiler.demo_data import make_demo_data
     from compiler.diagnostics import BugError, CompileError, Diagnostic, Findings, ToolError, render
     from compiler.driver import Choices, Compiled, check, compile_folder
+    from compiler.engines import Run, run
     from compiler.expand import expand
     from compiler.frontend.config import Settings, target_settings
     from compiler.frontend.consistency import check_consistency
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from compiler.jobs import File, Job, JobGraph
     from compiler.rubin import Dataset, Pipeline, Quantum, QuantumGraph
     from compiler.translate import Workflow, translate
+    from compiler.upload import Uploaded, upload
     from providers import Provider, load_provider
 
 _HOME = {
@@ -36,6 +39,7 @@ _HOME = {
     "CompileError": "compiler.diagnostics",
     "Compiled": "compiler.driver",
     "Dataset": "compiler.rubin",
+    "Delivery": "compiler.delivery",
     "Diagnostic": "compiler.diagnostics",
     "File": "compiler.jobs",
     "Findings": "compiler.diagnostics",
@@ -46,13 +50,16 @@ _HOME = {
     "Provider": "providers",
     "Quantum": "compiler.rubin",
     "QuantumGraph": "compiler.rubin",
+    "Run": "compiler.engines",
     "Settings": "compiler.frontend.config",
     "ToolError": "compiler.diagnostics",
+    "Uploaded": "compiler.upload",
     "Workflow": "compiler.translate",
     "certify": "compiler.certificate",
     "check": "compiler.driver",
     "check_consistency": "compiler.frontend.consistency",
     "compile_folder": "compiler.driver",
+    "deliver": "compiler.delivery",
     "expand": "compiler.expand",
     "load_provider": "providers",
     "lower": "compiler.backends.pegasus",
@@ -61,8 +68,10 @@ _HOME = {
     "read_pipeline": "compiler.frontend.pipeline",
     "read_quantum_graph": "compiler.frontend.quantum_graph",
     "render": "compiler.diagnostics",
+    "run": "compiler.engines",
     "target_settings": "compiler.frontend.config",
     "translate": "compiler.translate",
+    "upload": "compiler.upload",
     "write_interchange": "compiler.frontend.interchange",
 }
 _RENAMED = {"PegasusSettings": "Settings"}
@@ -74,6 +83,7 @@ __all__ = [
     "CompileError",
     "Compiled",
     "Dataset",
+    "Delivery",
     "Diagnostic",
     "File",
     "Findings",
@@ -84,13 +94,16 @@ __all__ = [
     "Provider",
     "Quantum",
     "QuantumGraph",
+    "Run",
     "Settings",
     "ToolError",
+    "Uploaded",
     "Workflow",
     "certify",
     "check",
     "check_consistency",
     "compile_folder",
+    "deliver",
     "expand",
     "load_provider",
     "lower",
@@ -99,8 +112,10 @@ __all__ = [
     "read_pipeline",
     "read_quantum_graph",
     "render",
+    "run",
     "target_settings",
     "translate",
+    "upload",
     "write_interchange",
 ]
 

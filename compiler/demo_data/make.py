@@ -119,7 +119,7 @@ KINDS: Mapping[str, Kind] = {
 
 def make_demo_data(
     kind: str,
-    out: Path,
+    out: Path | str,
     *,
     exposures: int | None = None,
     detectors: int | None = None,
@@ -139,6 +139,7 @@ def make_demo_data(
     Raises `CompileError` for options that do not fit and for a folder that holds something, `ToolError` where a real
     kind lacks the middleware.
     """
+    out = Path(out)
     chosen = _kind(kind)
     options = Options(exposures, detectors, images, patches, bands, _failure(chosen, fail, fail_exception, fail_task))
     _check(kind, chosen, options)

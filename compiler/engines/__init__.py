@@ -41,7 +41,7 @@ class Run:
 
 
 def run(
-    out: Path,
+    out: Path | str,
     *,
     engine: Engine = "cwltool",
     repo: Path | str | None = None,
@@ -64,6 +64,7 @@ def run(
     from compiler.engines.cwltool import execute
 
     began = time.monotonic()
+    out = Path(out)
     if repo is not None:
         link_inputs(out, repo)
     needs = check_before(out, engine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rubincwl.cli import compiling, data
+from rubincwl.cli import compiling, data, running
 from rubincwl.cli.verb import completion
 
 
@@ -21,6 +21,9 @@ def cli() -> None:
 for _verb in (
     compiling.compile_,
     compiling.check,
+    running.run,
+    running.deliver,
+    data.upload,
     data.export_graph,
     data.demo_data,
     completion,

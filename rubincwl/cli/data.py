@@ -68,3 +68,36 @@ def export_graph(report: Report, /, graph: Path, out: Path) -> None:
         write_interchange(read, draft)
     report.result = {"output": str(out), "quanta": read.n_quanta, "datasets": read.n_datasets}
     report.say(f"{read.n_quanta:,} quanta, {read.n_datasets:,} datasets written to {out}")
+
+
+@click.command("upload", cls=Verb)
+@click.argument("graph", type=FILE)
+@click.option("--repo", type=FILE, required=True, help="The butler repository whose files GRAPH names.")
+@click.option("--to", "url", metavar="URL", required=True, help="Where to copy them: s3://bucket/prefix.")
+@click.pass_obj
+def upload(report: Report, /, graph: Path, repo: Path, url: str) -> None:
+    """Copy the files that GRAPH takes from REPO to an object store; then compile with --inputs-at URL.
+
+    A file that is there with the same size is left alone; nothing is deleted.
+    """
+    from compiler.delivery import datastore_root
+    from compiler.diagnostics import Findings
+    from compiler.frontend.quantum_graph import read_quantum_graph
+    from compiler.upload import upload as copy
+
+    findings = Findings()
+    with report.stage("read the quantum graph"):
+        read = read_quantum_graph(graph, findings)
+    report.findings(findings)
+    with report.progress("upload") as advance:
+        done = copy(read, datastore_root(repo), url, advance)
+    report.result = {
+        "url": url,
+        "copied": done.copied,
+        "there_already": done.skipped,
+        "bytes": done.bytes,
+        "elsewhere": done.elsewhere,
+    }
+    report.say(f"{done.copied} files copied to {url}, {done.skipped} there already")
+    if done.elsewhere:
+        report.say(f"{done.elsewhere} inputs are no files of the repository and stay where they are")

@@ -12,8 +12,8 @@ from compiler.demo_data import KINDS
 from rubincwl.cli import cli
 
 HEAVY = {
-    "Pegasus", "aiohttp", "boto3", "botocore", "cwl_utils", "cwltool", "fsspec", "gcsfs", "jsonschema", "libcloud", "lsst",
-    "msgspec", "numpy", "requests", "rich", "ruamel", "s3fs", "schema_salad", "yaml", "zstandard",
+    "Pegasus", "aiohttp", "boto3", "botocore", "cwl_utils", "cwltool", "fsspec", "gcsfs", "jsonschema", "libcloud",
+    "lsst", "msgspec", "numpy", "requests", "rich", "ruamel", "s3fs", "schema_salad", "yaml", "zstandard",
 }  # fmt: skip
 
 
@@ -75,8 +75,9 @@ def _on_path(tmp_path: Path) -> str:
 def test_bash_completes_verbs_and_targets(tmp_path: Path) -> None:
     ask = """
     eval "$(rubincwl completion bash)"
-    COMP_WORDS=(rubincwl com) COMP_CWORD=1; _rubincwl_completion rubincwl com; echo "${COMPREPLY[@]}"
-    COMPREPLY=(); COMP_WORDS=(rubincwl compile --target a) COMP_CWORD=3; _rubincwl_completion rubincwl a; echo "${COMPREPLY[@]}"
+    ask() { COMPREPLY=() COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _rubincwl_completion rubincwl; echo "${COMPREPLY[@]}"; }
+    ask rubincwl com
+    ask rubincwl compile --target a
     """
     done = subprocess.run(
         ["bash", "-c", ask], capture_output=True, text=True, env={"PATH": _on_path(tmp_path), "PYTHONPATH": "."}

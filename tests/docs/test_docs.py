@@ -15,6 +15,7 @@ PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if _BLOCK.search(page.r
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     text = page.read_text()
     names: dict[str, object] = {}
     for block in _BLOCK.finditer(text):

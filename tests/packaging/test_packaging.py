@@ -53,12 +53,12 @@ def test_entry_points_lead_somewhere() -> None:
 
 
 def test_compiling_needs_no_extra(tmp_path: Path) -> None:
-    program = f"""
+    program = """
 import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("lsst", "cwltool", "s3fs", "gcsfs", "libcloud", "networkx", "astropy", "boto3"):
-            raise ModuleNotFoundError(f"refused: {{name}}", name=name)
+            raise ModuleNotFoundError(f"refused: {name}", name=name)
 sys.meta_path.insert(0, Refuse())
 from rubincwl.cli import cli
 for words in (
