@@ -76,13 +76,14 @@ def digest(init: Init | None, quanta: Iterable[Quantum], given: Iterable[Given])
     """``sha256:...`` of the canonical form; `quanta` in the order of their keys, `given` in that of their names."""
     total = hashlib.sha256()
     encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
-    for each in _lines(init, quanta, given):
+    for each in lines(init, quanta, given):
         total.update(encode(each).encode())
         total.update(b"\n")
     return f"sha256:{total.hexdigest()}"
 
 
-def _lines(init: Init | None, quanta: Iterable[Quantum], given: Iterable[Given]) -> Iterator[dict[str, Any]]:
+def lines(init: Init | None, quanta: Iterable[Quantum], given: Iterable[Given]) -> Iterator[dict[str, Any]]:
+    """The canonical form, an object a line."""
     yield {"kind": "canonical", "version": VERSION}
     if init is not None:
         yield init.line()

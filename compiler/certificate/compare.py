@@ -32,7 +32,8 @@ class Comparison:
     """Those of them that exist before."""
     edges: int = 0
     """Pairs of quanta of which one reads what the other writes."""
-    graph_hash: str = ""
+    graph_hash: str | None = None
+    """None if nothing of the workflow could be evaluated."""
     hash: str | None = None
     """Of the workflow as evaluated; None if a part could not be evaluated."""
 
