@@ -12,7 +12,8 @@ from compiler.diagnostics import CompileError, Diagnostic
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _SECONDS = re.compile(r"\d+(?:\.\d+)? seconds")
-_COUNTED_AT_MOST = 20
+_SET = re.compile(r"frozenset\(\{(.*?)\}\)")  # its order changes from process to process
+_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,8 @@ def _clean(value: Any, run: str) -> Any:
 
 
 def _without_accidents(text: str, run: str) -> str:
-    return _SECONDS.sub("# seconds", _UUID.sub("#id", text.replace(run, "#run")))
+    text = _SECONDS.sub("# seconds", _UUID.sub("#id", text.replace(run, "#run")))
+    return _SET.sub(lambda found: ", ".join(sorted(found[1].split(", "))), text)
 
 
 def _metadata(value: Any) -> Any:
@@ -154,7 +156,10 @@ def _unlike(a: Any, b: Any, path: str) -> Iterator[str]:
             else:
                 yield from _unlike(a[key], b[key], f"{path}/{key}")
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        for n, (left, right) in enumerate(zip(a, b, strict=True)):
-            yield from _unlike(left, right, f"{path}/{n}")
+        for n, (x, y) in enumerate(zip(a, b, strict=True)):
+            yield from _unlike(x, y, f"{path}/{n}")
     elif a != b:
-        yield f"{path or 'the text'}: {str(a)[:200]!r} and {str(b)[:200]!r}"
+        left, right = str(a), str(b)
+        alike = next((n for n, (x, y) in enumerate(zip(left, right, strict=False)) if x != y), 0)
+        shown = slice(max(0, alike - _SHOWN // 4), alike + _SHOWN)
+        yield f"{path or 'the text'}: {left[shown]!r} and {right[shown]!r}"
