@@ -284,8 +284,8 @@ class _Comparer:
         seen: set[File] = set()
         for port, value in self.evaluation.results.items():
             self.partial |= holds_unknown(value)
+            place = Origin("workflow.cwl", f"main/{port}")
             for file in files_in(value):
-                place = Origin("workflow.cwl", f"main/{port}")
                 if file in seen:
                     self.ledger.error("doubled-result", f"{file.name!r} is an output of the workflow twice", place)
                 elif file.producer is None:
@@ -295,7 +295,7 @@ class _Comparer:
             return
         for call in self.evaluation.calls:
             for value in call.outputs.values():
-                for file in files_in(value):
+                for file in (value,) if type(value) is File else files_in(value):
                     if file not in seen:
                         who = "the init job" if call.tool.init else str(call)
                         self.ledger.error("missing-result", f"{file.name!r} of {who} is no output of the workflow")

@@ -106,7 +106,10 @@ class _Record(Kind):
         if value.seen is self:
             return True
         get = value.get
-        if all(accepts(get(name)) for name, accepts in self.pairs) and value.keys() <= self.names:
+        for name, accepts in self.pairs:
+            if not accepts(get(name)):
+                return False
+        if value.keys() <= self.names:
             value.seen = self
             return True
         return False

@@ -7,7 +7,6 @@ evaluated: it flows on without a second finding, so that one fault is told once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
@@ -73,7 +72,9 @@ class JobOrder:
 
     def value(self, raw: Any) -> Any:
         """Raises `BadFileError`."""
-        if type(raw) is list:
+        if type(raw) is str or type(raw) is int:
+            return raw
+        if isinstance(raw, list):
             return [self.value(each) for each in raw]
         if isinstance(raw, dict):
             kind = raw.get("class")
@@ -81,7 +82,8 @@ class JobOrder:
                 return self._file(raw)
             if kind == "Directory":
                 raise BadFileError("a Directory, which no port of a quantum takes")
-            return Record({key: self.value(each) for key, each in raw.items()})
+            value = self.value
+            return Record({key: each if type(each) is str else value(each) for key, each in raw.items()})
         return raw
 
     def _file(self, raw: dict[str, Any]) -> File:
@@ -109,17 +111,23 @@ class JobOrder:
 _PLAIN = {"class", "location", "path", "basename", "size", "checksum", "format", "nameroot", "nameext"}
 
 
-def files_in(value: Any) -> Iterator[File]:
+def files_in(value: Any) -> list[File]:
     """Every file of a value, depth first."""
+    found: list[File] = []
+    _gather(value, found)
+    return found
+
+
+def _gather(value: Any, found: list[File]) -> None:
     kind = type(value)
     if kind is File:
-        yield value
+        found.append(value)
     elif kind is list:
         for each in value:
-            yield from files_in(each)
+            _gather(each, found)
     elif kind is Record:
         for each in value.values():
-            yield from files_in(each)
+            _gather(each, found)
 
 
 def holds_unknown(value: Any) -> bool:
