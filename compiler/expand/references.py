@@ -37,8 +37,8 @@ def compile_text(text: Any) -> Evaluate:
 
 
 def is_constant(text: Any) -> bool:
-    """Whether nothing in `text` depends on a job."""
-    return not isinstance(text, str) or ("$(" not in text and "${" not in text)
+    """Whether `text` means itself: no reference in it and nothing escaped."""
+    return not isinstance(text, str) or "$" not in text
 
 
 def _split(text: str) -> list[str | tuple[str, ...]]:
@@ -95,7 +95,7 @@ def _reference(names: tuple[str, ...]) -> Evaluate:
 
 
 def _member(value: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):  # not Mapping: this is asked a million times
         return value[name]
     if isinstance(value, StagedFile):
         if name == "class":

@@ -9,7 +9,7 @@ from typing import Any
 from compiler.diagnostics import Findings
 from compiler.expand.document import Process, classes, file_type, is_array, items, local_id, our_hint
 from compiler.expand.ledger import Ledger, StagedFile
-from compiler.expand.references import Evaluate, Scope, UnsupportedError, compile_text
+from compiler.expand.references import Evaluate, Scope, UnsupportedError, compile_text, is_constant
 from compiler.jobs import QuantumKey
 from compiler.runtime.quantum_runner import dataset_name
 
@@ -29,6 +29,8 @@ class _Piece:
     binding: Mapping[str, Any]
     port: str | None = None
     """The input that it shows, or None for an argument."""
+    fixed: str | None = None
+    """The only word it ever adds, for an argument that refers to nothing."""
 
 
 class Tool:
@@ -67,7 +69,9 @@ class Tool:
         for place, argument in enumerate(process.get("arguments") or ()):
             body = argument if isinstance(argument, Mapping) else {"valueFrom": argument}
             key = (int(body.get("position") or 0), place, "")
-            self._pieces.append(_Piece(key, compile_text(body["valueFrom"]), body))
+            text = body["valueFrom"]
+            fixed = text if isinstance(argument, str) and is_constant(text) else None
+            self._pieces.append(_Piece(key, compile_text(text), body, None, fixed))
         for port, body in items(process.get("inputs")):
             if "default" in body:
                 self._defaults[port] = body["default"]
@@ -101,7 +105,10 @@ class Tool:
         id, quanta = self._identity(inputs, where)
         command = list(self._base)
         for piece in self._pieces:
-            command.extend(_words(piece, scope))
+            if piece.fixed is not None:
+                command.append(piece.fixed)
+            else:
+                command.extend(_words(piece, scope))
         outputs: dict[str, Any] = {}
         made: list[StagedFile] = []
         for port, several, globs in self._outputs:
@@ -161,7 +168,7 @@ def _files(value: Any) -> Iterator[StagedFile]:
     """Every file in a value, depth first."""
     if isinstance(value, StagedFile):
         yield value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for each in value.values():
             yield from _files(each)
     elif isinstance(value, list):
