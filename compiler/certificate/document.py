@@ -75,7 +75,9 @@ def classes(raw: Any) -> dict[str, Node]:
     if raw is None:
         return {}
     if isinstance(raw, Mapping):
-        return {str(name): each if isinstance(each, dict) else {} for name, each in raw.items()}
+        if not all(each is None or isinstance(each, dict) for each in raw.values()):
+            raise MalformedError("a requirement that is no object")
+        return {str(name): each or {} for name, each in raw.items()}
     if not _all_have(raw, "class"):
         raise MalformedError("requirements that are neither a map nor objects with a class")
     found = {each["class"]: each for each in raw}

@@ -101,7 +101,7 @@ def _given(main: Workflow, node: Node, job_order: Any, order: JobOrder, ledger: 
         raw = job_order.get(name)
         try:
             given[name] = order.value(declared[name].get("default") if raw is None else raw)
-        except BadFileError as problem:
+        except (BadFileError, RecursionError) as problem:
             ledger.error("malformed-job-order", str(problem), Origin("job.json", name))
             given[name] = UNKNOWN
         if not kind.accepts(given[name]):
@@ -146,7 +146,7 @@ class _Compiler:
                 self._made[key] = self._compile(id, self.processes[id], features, step)
             except (MalformedError, UnsupportedError, WrongToolError) as problem:
                 self.told(problem, id)
-            except (TypeError, AttributeError, KeyError, ValueError) as problem:
+            except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as problem:
                 # A document of quite another shape than CWL's: an object where a list must be, and the like.
                 self.told(MalformedError(f"it has not the shape of CWL ({type(problem).__name__}: {problem})"), id)
             self._open.pop()

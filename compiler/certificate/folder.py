@@ -79,6 +79,8 @@ def _loader() -> type[Any]:
         yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            if any(key.tag != "tag:yaml.org,2002:str" for key, _ in node.value):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is no string", node.start_mark)
             keys = [key.value for key, _ in node.value]
             if len(set(keys)) < len(keys):
                 key = next(each for each in keys if keys.count(each) > 1)

@@ -71,6 +71,8 @@ def test_yaml_and_json_of_one_input_are_one(tmp_path: Path) -> None:
         (b'{"a": 1, "a": 2}', "corrupt-file", "twice"),
         (b"\xff\xfe", "corrupt-file", "UTF-8"),
         (b"[" * 5000, "corrupt-file", "job.json"),
+        (b"{1: 2}", "corrupt-file", "no string"),
+        (b"? [a]\n: 1", "corrupt-file", "job.json"),
         (b"a: !!python/object:os.system {}", "corrupt-file", "job.json"),
         (b"PK\x03\x04\x00\x00", "corrupt-file", "job.json"),
     ],
@@ -114,6 +116,15 @@ def test_what_is_no_workflow_is_a_finding(document: dict[str, Any]) -> None:
     found = certify(document, {}, by_hand.graph())
     assert not found.proved
     assert {each.code for each in found.findings} <= {"malformed-workflow", "unsupported-cwl", "wrong-command"}
+
+
+def test_a_job_order_nested_without_end_is_a_finding() -> None:
+    value: Any = []
+    for _ in range(600):
+        value = [value]
+    found = certify(by_hand.document(), {**by_hand.job_order(), "isr": value}, by_hand.graph())
+    assert found.findings
+    assert {"malformed-job-order", "wrong-type"} & set(found.counts)
 
 
 def test_an_empty_workflow_lacks_every_quantum() -> None:

@@ -17,7 +17,7 @@ from compiler.rubin import QuantumGraph
 from compiler.rubin.graph import Edges
 from compiler.translate import translate
 from tests.certificate import by_hand
-from tests.certificate.mutants import Path, at, mutants, mutate
+from tests.certificate.mutants import Path, at, mutants, mutate, nodes
 from tests.shapes import dark, single_frame, tract
 
 Change = Callable[[dict[str, Any], dict[str, Any]], object]
@@ -320,6 +320,36 @@ def caught(
         resource = isinstance(hint, dict) and hint.get("class") == "ResourceRequirement"
         assert found.findings or HARMLESS.search(text) or resource, (where, kind, path)
         assert found.proved or found.findings
+
+
+ODD: list[Any] = [
+    None,
+    3,
+    -1,
+    2.5,
+    "x",
+    "",
+    True,
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    [{"id": "q"}],
+    {"class": "File"},
+    "${1}",
+    "#isr",
+]
+
+
+def test_whatever_stands_anywhere_is_a_finding_and_no_crash() -> None:
+    random = Random(7)
+    for where in ("document", "order"):
+        for _ in range(100):
+            whole = {"document": by_hand.document(), "order": by_hand.job_order()}
+            path = random.choice(list(nodes(whole[where])))
+            at(whole[where], path[:-1])[path[-1]] = copy.deepcopy(random.choice(ODD))
+            found = certify(whole["document"], whole["order"], by_hand.graph(), find_node=lambda: None)
+            assert not found.proved
 
 
 def every(document: dict[str, Any], order: dict[str, Any]) -> list[tuple[str, str, Path]]:
