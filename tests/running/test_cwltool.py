@@ -73,6 +73,11 @@ def test_a_dark_run_that_was_interrupted_goes_on_and_equals_a_direct_run(tmp_pat
     assert again.delivery is not None
     assert (again.delivery.delivered, again.delivery.there_already) == (0, 19)
 
+    with (out / "run" / "outputs" / "dark-MockCam-0").open("a") as file:
+        file.write(" ")
+    with pytest.raises(ToolError, match="holds these datasets already, with other content: dark-MockCam-0"):
+        deliver(out)
+
 
 def test_plain_cwltool_runs_single_frame_with_schemas_and_deliver_follows(tmp_path: Path) -> None:
     _, repo, out = _made(tmp_path, "single-frame", 2)
