@@ -10,7 +10,7 @@ from compiler.certificate.document import MalformedError, Node, UnsupportedError
 from compiler.certificate.javascript import ExpressionError, JavaScript, NoEngineError
 from compiler.certificate.ledger import Ledger
 from compiler.certificate.tools import PROCESS_FIELDS, input_kinds
-from compiler.certificate.values import UNKNOWN, Record, describe, holds_unknown
+from compiler.certificate.values import UNKNOWN, File, Record, describe, files_in, holds_unknown
 from compiler.diagnostics import Origin
 
 
@@ -39,6 +39,10 @@ class Expression:
             raise UnsupportedError(f"the requirement {', '.join(sorted(strange))} of an expression")
         if "InlineJavascriptRequirement" not in requirements.keys() | features:
             raise MalformedError("an expression without InlineJavascriptRequirement")
+        hints = classes(node.get("hints"))
+        if any(":" not in name for name in hints.keys() - {"ResourceRequirement"}):
+            raise UnsupportedError(f"the hint {', '.join(sorted(hints))} of an expression")
+        self._regroup = bool(hints.keys() & {"rubin:Regroup", "urn:rubincwl:Regroup"})
         library = requirements.get("InlineJavascriptRequirement", {}).get("expressionLib") or []
         text = node.get("expression")
         if not isinstance(text, str) or not text.strip().startswith(("${", "$(")):
@@ -77,7 +81,27 @@ class Expression:
             if not kind.accepts(made[name]):
                 self._fault("wrong-type", f"output {name!r}: {kind.why_not(made[name])}")
                 return unknown
+        if self._regroup and not _is_regroup(given, made):
+            text = "the hint rubin:Regroup promises pool[index], the expression does another thing"
+            self._fault("disagreeing-regroup", text)
+            return unknown
         return made
 
     def _fault(self, code: str, message: str) -> None:
         self._ledger.error(code, message, self._place)
+
+
+def _is_regroup(given: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+    """Whether an expression did what its hint promises to readers that have no JavaScript engine.
+
+    ``members`` is ``index`` with each number replaced by that file of ``pool``, whose files are counted depth first.
+    """
+    if given.keys() != {"pool", "index"} or made.keys() != {"members"}:
+        return False
+    return bool(_chosen(given["index"], files_in(given["pool"])) == made["members"])
+
+
+def _chosen(index: Any, pool: list[File]) -> Any:
+    if type(index) is list:
+        return [_chosen(each, pool) for each in index]
+    return pool[index] if type(index) is int and 0 <= index < len(pool) else None

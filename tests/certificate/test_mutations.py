@@ -26,9 +26,11 @@ Change = Callable[[dict[str, Any], dict[str, Any]], object]
 HARMLESS = re.compile(
     r"label|doc|ResourceRequirement|ramMin|coresMin"  # for people, and for the machine's size
     r"|\$namespaces"  # a hint's prefix
+    r"|_regroup.run.hints"  # without this hint an engine is needed everywhere
     r"|_(graph|butler).location"  # another name below runtime/ is caught by whoever looks for the file
     r"|size$"  # known or not
     r"|requirements"  # inherited from the workflow around
+    r"|all.linkMerge$"  # merge_nested is what several sources mean anyway
     r"|pool.source"  # a pool with more behind what the indices name
 )
 """Paths of changes after which a workflow still does the same."""
@@ -281,6 +283,13 @@ NAMED: dict[str, tuple[Change, str, str]] = {
         lambda d, o: node(d, "regroup").update(expression="$({members: inputs.pool})"),
         "unequal-scatter",
         "main/stack.*'cleaned' has 2, 'dark' has 1",
+    ),
+    "a regroup is another than its hint promises": (
+        lambda d, o: node(d, "regroup").update(
+            hints={"rubin:Regroup": {}}, expression="$({members: inputs.index.map(function () { return []; })})"
+        ),
+        "disagreeing-regroup",
+        "main/regroup_cleaned.*promises",
     ),
     "steps wait for each other": (
         lambda d, o: step(d, "detector")["in"].update(combine="stack/stacked"),
