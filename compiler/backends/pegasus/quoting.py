@@ -53,7 +53,7 @@ def job_ids(jobs: Iterable[tuple[str, str]]) -> list[str]:
     """Ids for jobs given as (transformation, our id): readable, of the letters allowed, distinct and not too long.
 
     >>> job_ids([("isr", "isr-A+20b-1"), ("isr", "isr-A_20b-1"), ("isr", "isr-A-2")])
-    ['isr-A_20b-1-h7c19d594cc', 'isr-A_20b-1-h1bd4f0e80f', 'isr-A-2']
+    ['isr-A_20b-1-h0b6c5b44ec', 'isr-A_20b-1-h727dcb4a69', 'isr-A-2']
     """
     named = [(transformation, id, _NOT_IN_ID.sub("_", id)) for transformation, id in jobs]
     often = Counter(plain for _, _, plain in named)
