@@ -75,7 +75,11 @@ def _on_path(tmp_path: Path) -> str:
 def test_bash_completes_verbs_and_targets(tmp_path: Path) -> None:
     ask = """
     eval "$(rubincwl completion bash)"
-    ask() { COMPREPLY=() COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _rubincwl_completion rubincwl; echo "${COMPREPLY[@]}"; }
+    ask() {
+        COMPREPLY=() COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _rubincwl_completion rubincwl
+        echo "${COMPREPLY[@]}"
+    }
     ask rubincwl com
     ask rubincwl compile --target a
     """
