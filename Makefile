@@ -2,6 +2,7 @@
 #   make demo   the whole road on real middleware, with what it does shown
 #   make test   the test suite
 #   make lint   ruff, mypy, import-linter
+#   make benchmark   what things cost, beside bps; some minutes; writes benchmarks/RESULTS.md
 
 # An interpreter to prefer: make demo PYTHON=/opt/python3.11/bin/python3
 PYTHON ?=
@@ -12,7 +13,7 @@ EXTRAS := lsst,engines,aws,dev
 DEMO := demo
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint venv clean
+.PHONY: demo test lint benchmark venv clean
 
 demo: $(READY)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m rubincwl.demo $(DEMO)
@@ -25,6 +26,14 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+benchmark: $(READY).bps
+	PATH="$(BIN):$$PATH" $(BIN)/python -m benchmarks.compile --cache $(VENV)/benchmarks
+	PATH="$(BIN):$$PATH" $(BIN)/python -m benchmarks.quantum_overhead --cache $(VENV)/benchmarks
+
+$(READY).bps: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS),bps]"
+	@touch $@
 
 venv: $(READY)
 
