@@ -33,6 +33,7 @@ benchmark: $(READY).bps
 
 $(READY).bps: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS),bps]"
+	-PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q $(VENV)/lib >/dev/null
 	@touch $@
 
 venv: $(READY)

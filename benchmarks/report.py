@@ -46,7 +46,8 @@ class Table:
             drawn.add_column(heading, justify="left" if number < self.words else "right")
         for row in self.rows:
             drawn.add_row(*row)
-        Console().print(drawn)
+        console = Console()
+        Console(width=max(console.width, 120)).print(drawn)
 
 
 def circumstances(packages: Iterable[str]) -> str:
