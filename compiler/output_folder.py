@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from compiler.diagnostics import CompileError, Diagnostic, Origin
@@ -41,6 +41,7 @@ def whole_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
     Raises `CompileError` as `refuse_foreign` does.
     """
     refuse_foreign(out, overwrite)
+    missing = [each for each in out.parents if not each.exists()]
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
@@ -53,6 +54,9 @@ def whole_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         _replace(draft, out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        for each in missing:  # stays if it is no longer empty
+            with suppress(OSError):
+                each.rmdir()
 
 
 @contextmanager

@@ -99,13 +99,12 @@ def test_a_wrong_setting_is_told_with_its_line(
     assert not out.exists()
 
 
-def test_bad_input_writes_nothing(rubincwl: Rubincwl, synthetic_dark: Path, out: Path) -> None:
-    graph = out.parent.parent / "cut.ndjson.zst"
+def test_bad_input_writes_nothing(rubincwl: Rubincwl, synthetic_dark: Path, out: Path, tmp_path: Path) -> None:
+    graph = tmp_path / "cut.ndjson.zst"
     graph.write_bytes((synthetic_dark / "graph.ndjson.zst").read_bytes()[:-40])
     done = rubincwl("compile", synthetic_dark / "pipeline.yaml", graph, "--target", "cwl", "-o", out)
     assert done.code == 1
-    assert not out.exists()
-    assert list(out.parent.iterdir()) == []
+    assert sorted(tmp_path.iterdir()) == [graph], "not even the folder above it"
 
 
 def test_bad_input_leaves_an_earlier_result_as_it_was(
@@ -119,14 +118,14 @@ def test_bad_input_leaves_an_earlier_result_as_it_was(
 
 
 def test_a_compile_that_is_stopped_leaves_nothing(
-    compile_: Compile, out: Path, monkeypatch: pytest.MonkeyPatch
+    compile_: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(driver, "summarise", stopped)
     assert compile_().code == 130
-    assert list(out.parent.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_of_ours_is_replaced(compile_: Compile, out: Path) -> None:
