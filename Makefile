@@ -51,7 +51,7 @@ $(READY): pyproject.toml
 	rm -rf $(VENV) && $$found -m venv $(VENV)
 	@if $(BIN)/python -m pip config list | grep -q "\.index-url" \
 	    || ! $(BIN)/python -m pip install -qq --disable-pip-version-check uv \
-	    || ! $(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[$(EXTRAS)]"; then \
+	    || ! $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable ".[$(EXTRAS)]"; then \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"; \
 	fi
 	@touch $@

@@ -78,7 +78,7 @@ class AWS:
         # Not parts.path: a '?' or '#' is a legal letter of a key, and is told below rather than cut off.
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if not _BUCKET.fullmatch(bucket):
-            return Problem("bad-bucket", f"Pegasus' S3 client cannot read the bucket {bucket!r} of {url!r}")
+            return Problem("bad-bucket", f"Pegasus' S3 client cannot read the bucket {bucket!r}")
         if found := _KEY_REFUSED.search(key):
             return Problem(
                 "bad-key", f"Pegasus' S3 client cannot read {found[0]!r} in {url!r}", "copy it to another key"

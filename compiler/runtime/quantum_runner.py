@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -98,6 +99,7 @@ def quantum_text(label: str, data_id: Mapping[str, object]) -> str:
     return f"{label}{{{', '.join(f'{k}: {v}' for k, v in data_id.items())}}}"
 
 
+@functools.lru_cache(maxsize=65536)
 def _escape(part: str) -> str:
     return _UNSAFE.sub(lambda found: b"+%02x" % found[0][0], part.encode()).decode()
 

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 OUT = "${RUBINCWL_OUT}"
 """The output folder: Pegasus replaces it when it plans, plan.sh sets it, so that the folder can be moved."""
-INPUTS_MARK = Placeholder(
-    "@INPUTS_AT@", "the S3 URL of the repository's files, s3://user@site/bucket/prefix", "inputs_at"
-)
+INPUTS_MARK = Placeholder("@INPUTS_AT@", "the S3 URL of the repository's files, s3://bucket/prefix", "inputs_at")
 _CONTAINER = "science"
 
 Pair = tuple[str, str]
