@@ -47,18 +47,27 @@ class Link:
         return self.index is not None
 
 
-def is_list(graph: QuantumGraph, structure_keys: Sequence[frozenset[str]], task: int, connection: int) -> bool:
+def is_list(graph: QuantumGraph, structure: Structure, task: int, connection: int) -> bool:
     """Whether the port of a connection takes an array of files.
 
     It does if its datasets have dimensions that the task's data id does not fix, or if some quantum has not exactly
-    one: the first is what the pipeline declares, so a gather of one member is still a gather.
+    one: the first is what the pipeline declares, so a gather of one member is still a gather. What is partly made
+    and partly there already comes over two ports, neither of which has one file for each quantum.
     """
     port = graph.tasks[task].connections[connection]
     edges = graph.writes if port.kind == "output" else graph.reads
-    if not structure_keys[task].issuperset(port.dimensions):
+    if not structure.keys.names(task).issuperset(port.dimensions):
         return True
     found = counts(edges, connection, int(graph.task_start[task]), int(graph.task_start[task + 1]))
-    return bool(np.any(found != 1))
+    made = any((flow.consumer, flow.connection) == (task, connection) for flow in structure.flows)
+    return bool(np.any(found != 1)) or (made and reads_existing(graph, task, connection))
+
+
+def reads_existing(graph: QuantumGraph, task: int, connection: int) -> bool:
+    """Whether some quantum reads, over the connection, a dataset that no quantum makes."""
+    row = slice(*(int(graph.reads.start[int(graph.task_start[t])]) for t in (task, task + 1)))
+    chosen = graph.reads.dataset[row][graph.reads.connection[row] == connection]
+    return bool((graph.producer[chosen] < 0).any())
 
 
 def link(graph: QuantumGraph, structure: Structure, lists: dict[tuple[int, int], bool]) -> tuple[Link, ...]:

@@ -66,6 +66,7 @@ class Structure:
     group_of: dict[int, Group]
     """The group whose child each task is."""
     flows: tuple[Flow, ...]
+    keys: Keys
 
     def member(self, task: int, group: Group) -> Ints:
         """Shape (quanta of the task,): the member of `group`, at or above the task, to which each quantum belongs."""
@@ -97,7 +98,7 @@ def recover(graph: QuantumGraph) -> Structure:
     root = _root()
     for nest in builder.in_flow_order(nests):
         builder.grow(root, nest)
-    return _structure(root, builder.flows)
+    return _structure(root, builder.flows, builder.keys)
 
 
 class _CannotNestError(Exception):
@@ -108,8 +109,8 @@ def _root() -> Group:
     return Group((), None, np.zeros(1, dtype=np.int32))
 
 
-def _structure(root: Group, known: tuple[Flow, ...]) -> Structure:
-    return Structure(root, {t: group for group in root.walk() for t in group.standing}, known)
+def _structure(root: Group, known: tuple[Flow, ...], keys: Keys) -> Structure:
+    return Structure(root, {t: group for group in root.walk() for t in group.standing}, known, keys)
 
 
 class _Builder:
@@ -150,7 +151,7 @@ class _Builder:
             self.grow(root, tasks)
         except _CannotNestError:
             return False
-        found = _structure(root, self.flows)
+        found = _structure(root, self.flows, self.keys)
         return all(self._inside(found, flow) for flow in self.flows if {flow.consumer, flow.producer} <= set(tasks))
 
     @staticmethod

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from compiler.analysis.dimensions import task_keys
-from compiler.analysis.flow import counts
-from compiler.analysis.links import Link, is_list, link
+from compiler.analysis.links import Link, is_list, link, reads_existing
 from compiler.analysis.structure import Group, Structure, recover
 from compiler.cwl.build import Names
 from compiler.rubin import QuantumGraph
@@ -75,53 +73,60 @@ class Plan:
 
     def only_task(self, group: Group) -> TaskPlan | None:
         """The task of a group that holds nothing else."""
-        child = group.children[0]
-        return self.tasks[child] if len(group.children) == 1 and isinstance(child, int) else None
+        alone = only_child(group)
+        return None if alone is None else self.tasks[alone]
 
 
 def make_plan(graph: QuantumGraph) -> Plan:
     """Recover the structure and name everything; raises `CompileError` for what no workflow can say."""
     structure = recover(graph)
-    keys = task_keys(graph, structure.flows)
-    named = [keys.names(t) for t in range(len(graph.tasks))]
-    fed = {(flow.consumer, flow.connection) for flow in structure.flows}
-    # What is partly made and partly there already comes over two ports, neither of which has one file for each quantum.
     lists = {
-        (t, c): is_list(graph, named, t, c) or ((t, c) in fed and _any_exists(graph, t, c))
+        (t, c): is_list(graph, structure, t, c)
         for t, task in enumerate(graph.tasks)
         for c, port in enumerate(task.connections)
         if not port.kind.startswith("init")
     }
     links = {(each.consumer, each.connection): each for each in link(graph, structure, lists)}
     names = Names("main", "_init")
-    init_inputs = {each.label: each.inputs for each in graph.init}
+    tasks = tuple(_task_plan(graph, t, names.unique(task.label), lists, links) for t, task in enumerate(graph.tasks))
     made, existing = _init_datasets(graph)
-    tasks = tuple(
-        TaskPlan(
-            t,
-            names.unique(task.label),
-            tuple(
-                Port(c, port, lists[t, c], _any_exists(graph, t, c), links.get((t, c)))
-                for c, port in enumerate(task.connections)
-                if port.kind in ("input", "prerequisite")
-            ),
-            tuple(Port(c, port, lists[t, c]) for c, port in enumerate(task.connections) if port.kind == "output"),
-            tuple(
-                (name, graph.dataset_types[int(graph.dataset_type_of[d])].name)
-                for name, row in init_inputs.get(task.label, {}).items()
-                for d in row
-            ),
-        )
-        for t, task in enumerate(graph.tasks)
-    )
-    plan = Plan(graph, structure, tasks, {}, made, existing)
-    for group in structure.root.walk():
-        if group is not structure.root:
-            alone = plan.only_task(group)
-            shown = [d for d in group.dimensions if d not in ("instrument", "skymap")] or list(group.dimensions)
-            wanted = "_".join(["each", *shown]) if group.dimensions else "if_present"
-            plan.step_of[group] = alone.id if alone else names.unique(wanted)
-    return plan
+    groups = [group for group in structure.root.walk() if group is not structure.root]
+    return Plan(graph, structure, tasks, {each: _step_name(each, tasks, names) for each in groups}, made, existing)
+
+
+def _task_plan(
+    graph: QuantumGraph,
+    task: int,
+    id: str,
+    lists: Mapping[tuple[int, int], bool],
+    links: Mapping[tuple[int, int], Link],
+) -> TaskPlan:
+    inputs, outputs = [], []
+    for c, connection in enumerate(graph.tasks[task].connections):
+        if connection.kind == "output":
+            outputs.append(Port(c, connection, lists[task, c]))
+        elif not connection.kind.startswith("init"):
+            way = links.get((task, c))
+            # A connection that no quantum uses keeps its place in the record, so that the tool stays the same.
+            exists = way is None or reads_existing(graph, task, c)
+            inputs.append(Port(c, connection, lists[task, c], exists, way))
+    init = next((each.inputs for each in graph.init if each.label == graph.tasks[task].label), {})
+    kinds = [(name, graph.dataset_types[int(graph.dataset_type_of[d])].name) for name, row in init.items() for d in row]
+    return TaskPlan(task, id, tuple(inputs), tuple(outputs), tuple(kinds))
+
+
+def only_child(group: Group) -> int | None:
+    """The task of a group that holds nothing else: its tool is scattered directly."""
+    child = group.children[0]
+    return child if len(group.children) == 1 and isinstance(child, int) else None
+
+
+def _step_name(group: Group, tasks: Sequence[TaskPlan], names: Names) -> str:
+    alone = only_child(group)
+    if alone is not None:
+        return tasks[alone].id
+    shown = [d for d in group.dimensions if d not in ("instrument", "skymap")] or list(group.dimensions)
+    return names.unique("_".join(["each", *shown]) if group.dimensions else "if_present")
 
 
 def _init_datasets(graph: QuantumGraph) -> tuple[dict[str, int], dict[str, int]]:
@@ -134,12 +139,3 @@ def _init_datasets(graph: QuantumGraph) -> tuple[dict[str, int], dict[str, int]]
                     if found is made or d not in graph.init_made:
                         found[graph.dataset_types[int(graph.dataset_type_of[d])].name] = d
     return dict(sorted(made.items())), dict(sorted(existing.items()))
-
-
-def _any_exists(graph: QuantumGraph, task: int, connection: int) -> bool:
-    """Whether the connection is fed, at least in part, by datasets that no quantum makes."""
-    first, last = int(graph.task_start[task]), int(graph.task_start[task + 1])
-    row = slice(int(graph.reads.start[first]), int(graph.reads.start[last]))
-    chosen = graph.reads.dataset[row][graph.reads.connection[row] == connection]
-    # A connection that no quantum uses keeps its place in the record, so that the tool stays the same.
-    return bool((graph.producer[chosen] < 0).any()) or not counts(graph.reads, connection, first, last).any()
