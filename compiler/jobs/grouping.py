@@ -1,0 +1,126 @@
+"""Calls become jobs: those of one cluster share one, and what passes between them need not leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.jobs.graph import Calls, Files, JobGraph, Rows
+from compiler.jobs.request import Request
+
+
+def group(
+    name: str, files: Files, calls: Calls, keep: Callable[[str, str], bool] = lambda label, port: False
+) -> JobGraph:
+    """The jobs of `calls`: one for each cluster, one for each call that belongs to none.
+
+    A file that is made and read inside one job and by no other job does not leave it, unless `keep` says so of its
+    task's label and its port; a file that nobody reads is a result and leaves. Jobs stand in the order of their first
+    calls, and calls of a job in the order of all calls, which is one in which data flows.
+    """
+    number = _job_numbers(calls)
+    jobs = int(number.max(initial=-1)) + 1
+    members = Rows.from_pairs(number, np.arange(len(calls)), jobs)
+    first, made = calls.producer
+    reads, reader = calls.reads.item, number[calls.reads.row]
+    maker = np.full(len(reads), -1, dtype=np.int32)
+    handed = reads >= first
+    maker[handed] = number[made[reads[handed] - first]]
+    abroad = maker != reader
+    leaves = _leaving(files, calls, first, len(made), keep)
+    inside = np.zeros(len(made), dtype=bool)
+    inside[reads[handed & ~abroad] - first] = True
+    inside[reads[handed & abroad] - first] = False
+    writes = calls.writes.item
+    out = ~inside[writes - first] | leaves[writes - first]
+    requests, request = _requests(calls, members)
+    return JobGraph(
+        name,
+        files,
+        calls,
+        members,
+        _ids(calls, members),
+        Rows.from_pairs(reader[abroad], reads[abroad], jobs),
+        Rows.from_pairs(number[calls.writes.row[out]], writes[out], jobs),
+        requests,
+        request,
+    )
+
+
+def _job_numbers(calls: Calls) -> NDArray[np.int32]:
+    """Shape (calls,): the job of each call."""
+    alone = calls.cluster < 0
+    key = np.where(alone, np.arange(len(calls)), calls.cluster.astype(np.int64) + len(calls))
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int32)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first), dtype=np.int32)
+    return rank[inverse]
+
+
+def _leaving(files: Files, calls: Calls, first: int, count: int, keep: Callable[[str, str], bool]) -> NDArray[np.bool_]:
+    """Shape (made files,): whether a file is kept whoever reads it. Files that no task made always are."""
+    leaves = np.zeros(count, dtype=bool)
+    for port in files.ports:
+        label = calls.tools[port.tool].label
+        leaves[port.first - first : port.last - first] = label is None or keep(label, port.name)
+    return leaves
+
+
+def _ids(calls: Calls, members: Rows) -> list[str]:
+    """A job of one call has its id; a cluster that of its tool's clusters, with its number."""
+    sizes = np.diff(members.start)
+    heads = members.item[members.start[:-1]]
+    ids = [calls.ids[head] for head in heads.tolist()]
+    width = len(str(int(calls.cluster.max(initial=0))))
+    for job in np.flatnonzero(sizes > 1).tolist():
+        head = int(heads[job])
+        tool = calls.tools[calls.batches[int(calls.batch[head])].tool]
+        ids[job] = f"{tool.cluster or tool.id}-c{int(calls.cluster[head]):0{width}d}"
+    return ids
+
+
+def _requests(calls: Calls, members: Rows) -> tuple[tuple[Request, ...], NDArray[np.int32]]:
+    """What each job asks for, from how often each kind of request stands in it."""
+    kinds = len(calls.requests)
+    if len(members) == len(calls):
+        return calls.requests, calls.request[members.item]
+    held = np.bincount(members.row * np.int64(kinds) + calls.request[members.item], minlength=len(members) * kinds)
+    held = held.reshape(len(members), kinds)
+    rows, request = np.unique(held, axis=0, return_inverse=True)
+    return tuple(_together(calls.requests, row.tolist()) for row in rows), request.astype(np.int32).reshape(-1)
+
+
+def _together(kinds: tuple[Request, ...], times: list[int]) -> Request:
+    """What calls ask for that run one after the other: the largest of what is held, the sum of what adds up.
+
+    So does bps with a cluster (ctrl_bps, ``transform.py``): memory, cores and retries are maxima, wall time and disk
+    are sums.
+    """
+    asked = [(kind, n) for kind, n in zip(kinds, times, strict=True) if n]
+    if len(asked) == 1 and asked[0][1] == 1:
+        return asked[0][0]
+    disk, walltime, run_time = (
+        _sum([(getattr(kind, name), n) for kind, n in asked]) for name in ("disk_mib", "walltime_s", "run_time_s")
+    )
+    largest = max((kind for kind, _ in asked), key=lambda kind: kind.memory_mib)
+    return replace(
+        largest,
+        cores=max(kind.cores for kind, _ in asked),
+        gpus=max(kind.gpus for kind, _ in asked),
+        retries=max(kind.retries for kind, _ in asked),
+        priority=max(kind.priority for kind, _ in asked),
+        disk_mib=None if disk is None else int(disk),
+        walltime_s=None if walltime is None else int(walltime),
+        run_time_s=run_time,
+        environment=tuple(sorted({pair[0]: pair for kind, _ in asked for pair in kind.environment}.values())),
+    )
+
+
+def _sum(amounts: list[tuple[float | None, int]]) -> float | None:
+    """The sum over all calls; None if one of them is not known."""
+    if any(amount is None for amount, _ in amounts):
+        return None
+    return sum(amount * n for amount, n in amounts if amount is not None)
