@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,10 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _PAGE = 1 << 20
 _ENOUGH = 20
 """Findings after which reading stops."""
+
+
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Bytes."""
 
 
 class _Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, omit_defaults=True):
@@ -71,7 +75,7 @@ class File(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The datastore's record of a dataset that exists."""
 
     path: str
-    size: int | None = None
+    size: Size | None = None
     formatter: str = ""
     checksum: str | None = None
 

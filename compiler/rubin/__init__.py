@@ -1,6 +1,7 @@
 """What the survey says: a pipeline, and the quantum graph planned from it."""
 
 from compiler.rubin.build import GraphBuilder
+from compiler.rubin.files import Files, StoredFile
 from compiler.rubin.graph import (
     Connection,
     ConnectionKind,
@@ -10,7 +11,6 @@ from compiler.rubin.graph import (
     InitQuantum,
     Quantum,
     QuantumGraph,
-    StoredFile,
     Task,
     format_quantum,
 )
@@ -24,6 +24,7 @@ __all__ = [
     "Dataset",
     "DatasetType",
     "Edges",
+    "Files",
     "GraphBuilder",
     "InitQuantum",
     "Pipeline",

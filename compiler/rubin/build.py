@@ -1,4 +1,4 @@
-"""Fill a quantum graph's columns from rows in any order."""
+"""Fill a quantum graph's columns from rows or columns in any order."""
 
 from __future__ import annotations
 
@@ -10,48 +10,39 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.rubin.graph import (
-    Connection,
-    DatasetType,
-    Edges,
-    InitQuantum,
-    Ints,
-    QuantumGraph,
-    StoredFile,
-    Task,
-    Value,
-)
-from compiler.rubin.ids import dataset_id, init_id, quantum_id
+from compiler.rubin.columns import Column, EdgeRows, Table, Vocabulary, ints, starts
+from compiler.rubin.files import UNKNOWN, Files, Ints, StoredFile
+from compiler.rubin.graph import Connection, DatasetType, Edges, InitQuantum, QuantumGraph, Task, Value
+from compiler.rubin.ids import GivenIds, dataset_id, init_id, quantum_id
 
 Rows = Mapping[str, Sequence[int]]
 """Handles of datasets by connection."""
+EdgeColumns = Mapping[str, tuple[Ints, Ints]]
+"""By connection: how many datasets each quantum has, shape (quanta,), and their handles, shape (edges,)."""
 
 
 class GraphBuilder:
     """Takes dataset types, datasets, tasks and quanta as they come; `finish` sorts them.
 
-    A dataset's handle is what `add_dataset` returned; adding an id a second time returns the first handle.
-    What is added goes into columns at once, so that a million quanta fit.
+    A dataset's handle is how many different ones were added before it. What is added goes into columns at once, so
+    that a million quanta fit.
     """
 
     def __init__(self, source: str = "", output_run: str = "") -> None:
         self.source = source
         self.output_run = output_run
-        self._types: dict[str, DatasetType] = {}
+        self._types: dict[str, _DatasetRows] = {}
         self._tasks: dict[str, _TaskRows] = {}
         self._seen: dict[bytes, int] = {}
-        self._datasets: dict[str, _Table] = {}
+        """The handles of datasets that were added one by one."""
+        self._count = 0
         self._runs: dict[str, int] = {}
-        self._dataset_run = array("i")
-        self._dataset_ids = bytearray()
-        self._files: dict[int, StoredFile] = {}
-        self._codes: dict[str, dict[Value, int]] = {}
-        """Values of each dimension in the order of their coming; sorted at last."""
+        self._files = _FileRows()
+        self._vocabularies: dict[str, Vocabulary] = {}
         self._init: list[tuple[str, UUID, Rows, Rows]] = []
 
     def add_dataset_type(self, kind: DatasetType) -> None:
-        self._types[kind.name] = kind
-        self._datasets[kind.name] = self._table(kind.dimensions)
+        self._types[kind.name] = _DatasetRows(kind, self._table(kind.dimensions))
 
     def add_task(self, task: Task) -> None:
         connections = tuple(sorted(task.connections, key=lambda c: (c.kind, c.name)))
@@ -67,28 +58,81 @@ class GraphBuilder:
         id: bytes | None = None,
         file: StoredFile | None = None,
     ) -> int:
-        """`values` start with those of the required dimensions; `id` is 16 bytes, derived from the rest if None.
+        """The dataset's handle: adding an id a second time gives the first one.
 
+        `values` start with those of the required dimensions; `id` is 16 bytes, derived from the rest if None.
         Raises `KeyError` for an unknown type, `ValueError` for too few values or a wrong id.
         """
-        if id is None:
-            id = dataset_id(dataset_type, values[: self._datasets[dataset_type].width], run)
-        handle = self._seen.get(id)
+        rows = self._types[dataset_type]
+        known = dataset_id(dataset_type, values[: len(rows.kind.dimensions)], run) if id is None else id
+        handle = self._seen.get(known)
         if handle is None:
-            if len(id) != 16:
-                raise ValueError(f"an id has 16 bytes, not {len(id)}")
-            handle = len(self._dataset_run)
-            self._datasets[dataset_type].add(values, handle)
-            self._seen[id] = handle
-            self._dataset_ids += id
-            self._dataset_run.append(self._runs.setdefault(run, len(self._runs)))
+            if len(known) != 16:
+                raise ValueError(f"an id has 16 bytes, not {len(known)}")
+            rows.table.add(values)
+            rows.runs.append(self._run(run))
+            handle = self._seen[known] = self._count
+            rows.handles.append(handle)
+            self._count += 1
+            if id is not None:
+                rows.given.add(rows.table.rows - 1, id)
         if file is not None:
             self.add_file(handle, file)
         return handle
 
+    def add_datasets(
+        self,
+        dataset_type: str,
+        columns: Sequence[Column],
+        runs: str | Sequence[str],
+        count: int,
+        ids: Sequence[bytes | None] | None = None,
+        handles: Ints | None = None,
+    ) -> int:
+        """Add `count` datasets, a column of values for each required dimension; the first one's handle.
+
+        None of them may have been added before: `doubled_datasets` tells whether one was. Whoever counts datasets
+        itself gives their `handles`; all of them together must count from 0. Raises like `add_dataset`.
+        """
+        rows = self._types[dataset_type]
+        if ids is not None and any(id is not None and len(id) != 16 for id in ids):
+            raise ValueError("an id has 16 bytes")
+        before = rows.table.rows
+        rows.table.extend(columns, count)
+        own = np.full(count, self._run(runs)) if isinstance(runs, str) else np.array([self._run(run) for run in runs])
+        rows.runs.frombytes(own.astype(np.int32).tobytes())
+        first = self._count
+        if handles is None:
+            handles = np.arange(first, first + count, dtype=np.int32)
+        rows.handles.frombytes(handles.astype(np.int32).tobytes())
+        rows.given.extend(before, ids)
+        self._count += count
+        return first
+
     def add_file(self, handle: int, file: StoredFile) -> None:
-        """The datastore's record of a dataset, where it becomes known later than the dataset."""
-        self._files[handle] = file
+        """The datastore's record of a dataset, where it becomes known later than the dataset.
+
+        Raises `ValueError` for a negative size.
+        """
+        size = UNKNOWN if file.size is None else file.size
+        if file.size is not None and file.size < 0:
+            raise ValueError(f"a file of {file.size} bytes")
+        self.add_files([handle], [file.path], [size], [file.formatter], [file.checksum])
+
+    def add_files(
+        self,
+        handles: Iterable[int],
+        paths: Sequence[str],
+        sizes: Iterable[int],
+        formatters: Sequence[str],
+        checksums: Sequence[str | None] | None = None,
+    ) -> None:
+        """Records of datasets as columns of one length; sizes in bytes, or `UNKNOWN`."""
+        self._files.handles.extend(handles)
+        self._files.paths.extend(paths)
+        self._files.sizes.extend(sizes)
+        self._files.formatters.extend(formatters)
+        self._files.checksums.extend([None] * len(paths) if checksums is None else checksums)
 
     def add_quantum(self, label: str, values: Sequence[Value], id: bytes | None, inputs: Rows, outputs: Rows) -> None:
         """`values` are those of the required, then of the implied dimensions; a missing id is derived.
@@ -96,63 +140,101 @@ class GraphBuilder:
         Raises `KeyError` for an unknown label or connection, `ValueError` for too few values or a wrong id.
         """
         rows = self._tasks[label]
-        if id is None:
-            id = quantum_id(label, values[: len(rows.task.dimensions)])
-        if len(id) != 16:
+        if id is not None and len(id) != 16:
             raise ValueError(f"an id has 16 bytes, not {len(id)}")
-        rows.table.add(values, len(rows.table.handles))
-        rows.ids += id
+        rows.table.add(values)
+        if id is not None:
+            rows.given.add(rows.table.rows - 1, id)
         rows.reads.add(inputs, rows.places)
         rows.writes.add(outputs, rows.places)
+
+    def add_quanta(
+        self,
+        label: str,
+        columns: Sequence[Column],
+        count: int,
+        ids: Sequence[bytes | None] | None,
+        inputs: EdgeColumns,
+        outputs: EdgeColumns,
+    ) -> None:
+        """Add `count` quanta, a column of values for each dimension, the required ones first.
+
+        Raises like `add_quantum`.
+        """
+        rows = self._tasks[label]
+        if ids is not None and any(id is not None and len(id) != 16 for id in ids):
+            raise ValueError("an id has 16 bytes")
+        before = rows.table.rows
+        rows.table.extend(columns, count)
+        rows.given.extend(before, ids)
+        rows.reads.extend([(rows.places[name], *part) for name, part in inputs.items()], count)
+        rows.writes.extend([(rows.places[name], *part) for name, part in outputs.items()], count)
 
     def add_init(self, label: str, id: bytes | None, inputs: Rows, outputs: Rows) -> None:
         """What a task reads and writes once; the empty label holds the packages. A missing id is derived."""
         self._init.append((label, UUID(bytes=id or init_id(label)), inputs, outputs))
 
+    def doubled_datasets(self) -> list[int]:
+        """Handles of datasets whose id one with a smaller handle has, given or derived; sorted."""
+        doubled: set[int] = set()
+        given_ids, given_handles = [np.empty(0, dtype="V16")], [np.empty(0, dtype=np.int32)]
+        final = {dimension: known.finish()[1] for dimension, known in self._vocabularies.items()}
+        for rows in self._types.values():
+            handles = ints(rows.handles)
+            _, place = self._sorted(rows, final)
+            key = np.column_stack([*(ints(column)[place] for column in rows.table.codes), ints(rows.runs)[place]])
+            same = np.flatnonzero((key[1:] == key[:-1]).all(axis=1))
+            for one, other in zip(place[same].tolist(), place[same + 1].tolist(), strict=True):
+                first, second = self._dataset_ids(rows, [one, other])
+                if first == second:
+                    doubled.add(int(max(handles[one], handles[other])))
+            given_ids.append(rows.given.array())
+            given_handles.append(handles[ints(rows.given.rows)])
+        ids, who = np.concatenate(given_ids), np.concatenate(given_handles)
+        halves = ids.view(">u8").reshape(len(ids), 2).T
+        order = np.lexsort([who, halves[1], halves[0]])
+        again = ids[order[1:]] == ids[order[:-1]]
+        return sorted(doubled | set(who[order[1:]][again].tolist()))
+
     def finish(self) -> QuantumGraph:
         """The graph; raises `ValueError` if tasks depend on each other in a circle."""
         tasks = [self._tasks[label] for label in _flow_order([each.task for each in self._tasks.values()])]
         types = [self._types[name] for name in sorted(self._types)]
-        vocabulary, final = _sorted_vocabulary(self._codes)
-        runs = tuple(sorted(self._runs))
-        run_place = {run: place for place, run in enumerate(runs)}
-        run_of = np.array([run_place[r] for r in self._runs], dtype=np.int32)[_ints(self._dataset_run)]
-        ids = np.frombuffer(bytes(self._dataset_ids), dtype="V16")
-
-        dataset_codes, order = [], [np.empty(0, dtype=np.int32)]
+        found = {dimension: self._vocabularies[dimension].finish() for dimension in sorted(self._vocabularies)}
+        final = {dimension: place for dimension, (_, place) in found.items()}
+        runs, run_of = tuple(sorted(self._runs)), self._run_places()
+        number = np.empty(self._count, dtype=np.int32)
+        dataset_codes, dataset_run, dataset_given = [], [np.empty(0, dtype=np.int32)], []
+        first = 0
         for kind in types:
-            table = self._datasets[kind.name]
-            handles = _ints(table.handles)
-            # Runs and ids break ties: two calibrations of one data id differ in nothing else.
-            codes, place = table.sorted(final, [run_of[handles]], ids[handles])
+            codes, place = self._sorted(kind, final)
+            number[ints(kind.handles)[place]] = np.arange(first, first + len(place), dtype=np.int32)
             dataset_codes.append(codes)
-            order.append(handles[place])
-        by_number = np.concatenate(order)
-        number = np.empty_like(by_number)
-        number[by_number] = np.arange(len(by_number), dtype=np.int32)
-
-        quantum_codes, quantum_ids = [], [np.empty(0, dtype="V16")]
-        reads, writes = [], []
+            dataset_run.append(run_of[ints(kind.runs)][place])
+            dataset_given.append(kind.given.placed(place, first))
+            first += len(place)
+        quantum_codes, quantum_given, reads, writes = [], [], [], []
+        first = 0
         for rows in tasks:
-            found = np.frombuffer(bytes(rows.ids), dtype="V16")
-            codes, place = rows.table.sorted(final, [], found, len(rows.task.dimensions))
+            codes, place = rows.table.sorted(final, rows.ids, significant=len(rows.task.dimensions))
             quantum_codes.append(codes)
-            quantum_ids.append(found[place])
+            quantum_given.append(rows.given.placed(place, first))
             reads.append(rows.reads.sorted(place, number))
             writes.append(rows.writes.sorted(place, number))
+            first += len(place)
         return QuantumGraph(
             tasks=tuple(rows.task for rows in tasks),
-            dataset_types=tuple(types),
-            vocabulary=vocabulary,
-            task_start=_starts(len(codes) for codes in quantum_codes),
+            dataset_types=tuple(rows.kind for rows in types),
+            vocabulary={dimension: values for dimension, (values, _) in found.items()},
+            task_start=starts([len(codes) for codes in quantum_codes]),
             quantum_codes=tuple(quantum_codes),
-            quantum_ids=np.concatenate(quantum_ids),
-            type_start=_starts(len(codes) for codes in dataset_codes),
+            given_quantum_ids=_joined_ids(quantum_given),
+            type_start=starts([len(codes) for codes in dataset_codes]),
             dataset_codes=tuple(dataset_codes),
-            dataset_ids=ids[by_number],
-            dataset_run=run_of[by_number],
+            given_dataset_ids=_joined_ids(dataset_given),
+            dataset_run=np.concatenate(dataset_run),
             runs=runs,
-            files=dict(sorted((int(number[h]), f) for h, f in self._files.items())),
+            files=self._files.finish(number),
             reads=_joined(reads),
             writes=_joined(writes),
             init=tuple(
@@ -163,102 +245,118 @@ class GraphBuilder:
             source=self.source,
         )
 
-    def _table(self, dimensions: tuple[str, ...]) -> _Table:
-        return _Table(dimensions, [self._codes.setdefault(d, {}) for d in dimensions])
+    def _sorted(self, rows: _DatasetRows, final: Mapping[str, Ints]) -> tuple[Ints, NDArray[np.intp]]:
+        # Runs and ids break ties: two calibrations of one data id differ in nothing else.
+        last = (self._run_places()[ints(rows.runs)], len(self._runs))
+        return rows.table.sorted(final, lambda places: self._dataset_ids(rows, places), last)
+
+    def _dataset_ids(self, rows: _DatasetRows, places: Sequence[int]) -> list[bytes]:
+        names = list(self._runs)
+        return [
+            known or dataset_id(rows.kind.name, rows.table.values(place), names[rows.runs[place]])
+            for place, known in zip(places, rows.given.at(places), strict=True)
+        ]
+
+    def _run(self, run: str) -> int:
+        return self._runs.setdefault(run, len(self._runs))
+
+    def _run_places(self) -> Ints:
+        """The place of each run among the sorted ones."""
+        place = {run: place for place, run in enumerate(sorted(self._runs))}
+        return np.array([place[run] for run in self._runs], dtype=np.int32)
+
+    def _table(self, dimensions: tuple[str, ...]) -> Table:
+        return Table(dimensions, [self._vocabularies.setdefault(d, Vocabulary()) for d in dimensions])
 
 
 @dataclass
-class _Table:
-    """Data ids as codes in the order of their coming, row after row."""
+class _GivenRows:
+    """Ids of those rows of a table that came with one."""
 
-    dimensions: tuple[str, ...]
-    vocabularies: list[dict[Value, int]]
-    codes: array[int] = field(default_factory=lambda: array("i"))
+    rows: array[int] = field(default_factory=lambda: array("i"))
+    """Growing."""
+    ids: bytearray = field(default_factory=bytearray)
+
+    def add(self, row: int, id: bytes) -> None:
+        self.rows.append(row)
+        self.ids += id
+
+    def extend(self, first: int, ids: Sequence[bytes | None] | None) -> None:
+        """The ids of rows from `first` on."""
+        if ids is not None:
+            self.rows.extend(row for row, id in enumerate(ids, first) if id is not None)
+            self.ids += b"".join(id for id in ids if id is not None)
+
+    def array(self) -> NDArray[np.void]:
+        return np.frombuffer(self.ids, dtype="V16")
+
+    def at(self, rows: Sequence[int]) -> list[bytes | None]:
+        found: list[bytes | None] = [None] * len(rows)
+        GivenIds(ints(self.rows), self.array()).fill(found, np.array(rows, dtype=np.int32))
+        return found
+
+    def placed(self, place: NDArray[np.intp], first: int) -> GivenIds:
+        """By number, where row ``place[i]`` got the number ``first + i``."""
+        number = np.empty(len(place), dtype=np.int32)
+        number[place] = np.arange(first, first + len(place), dtype=np.int32)
+        own = number[ints(self.rows)]
+        order = np.argsort(own, kind="stable")
+        return GivenIds(own[order], self.array()[order])
+
+
+@dataclass
+class _DatasetRows:
+    kind: DatasetType
+    table: Table
     handles: array[int] = field(default_factory=lambda: array("i"))
-
-    @property
-    def width(self) -> int:
-        return len(self.dimensions)
-
-    def add(self, values: Sequence[Value], handle: int) -> None:
-        if len(values) < len(self.vocabularies):
-            raise ValueError(f"{len(values)} values for the dimensions {', '.join(self.dimensions)}")
-        for known, value in zip(self.vocabularies, values, strict=False):
-            code = known.get(value)
-            if code is None:
-                code = known[value] = len(known)
-            self.codes.append(code)
-        self.handles.append(handle)
-
-    def sorted(
-        self, final: Mapping[str, Ints], ties: list[Ints], ids: NDArray[np.void], significant: int | None = None
-    ) -> tuple[Ints, NDArray[np.intp]]:
-        """Codes in sorted order, and the places where they stood; only `significant` columns decide."""
-        codes = _ints(self.codes).reshape(len(self.handles), self.width).copy()
-        for column, dimension in enumerate(self.dimensions):
-            codes[:, column] = final[dimension][codes[:, column]]
-        halves = ids.view(">u8").reshape(len(ids), 2).T
-        keys = [halves[1], halves[0], *ties, *codes.T[:significant][::-1]]
-        place = np.lexsort(keys)
-        return codes[place], place
-
-
-@dataclass
-class _EdgeRows:
-    """Edges of one direction, quantum after quantum of one task."""
-
-    counts: array[int] = field(default_factory=lambda: array("i"))
-    connection: array[int] = field(default_factory=lambda: array("i"))
-    dataset: array[int] = field(default_factory=lambda: array("i"))
-
-    def add(self, row: Rows, places: Mapping[str, int]) -> None:
-        before = len(self.dataset)
-        for name, handles in row.items():
-            self.connection.extend([places[name]] * len(handles))
-            self.dataset.extend(handles)
-        self.counts.append(len(self.dataset) - before)
-
-    def sorted(self, place: NDArray[np.intp], number: Ints) -> tuple[Ints, Ints, Ints]:
-        """Edges a quantum, dataset numbers and connections, for quanta in the order of `place`."""
-        counts = _ints(self.counts)
-        rank = np.empty(len(place), dtype=np.int32)
-        rank[place] = np.arange(len(place), dtype=np.int32)
-        dataset, connection = number[_ints(self.dataset)], _ints(self.connection)
-        order = np.lexsort([dataset, connection, np.repeat(rank, counts)])
-        return counts[place], dataset[order], connection[order]
+    runs: array[int] = field(default_factory=lambda: array("i"))
+    given: _GivenRows = field(default_factory=_GivenRows)
 
 
 @dataclass
 class _TaskRows:
     task: Task
-    table: _Table
+    table: Table
     places: dict[str, int]
-    ids: bytearray = field(default_factory=bytearray)
-    reads: _EdgeRows = field(default_factory=_EdgeRows)
-    writes: _EdgeRows = field(default_factory=_EdgeRows)
+    given: _GivenRows = field(default_factory=_GivenRows)
+    reads: EdgeRows = field(default_factory=EdgeRows)
+    writes: EdgeRows = field(default_factory=EdgeRows)
+
+    def ids(self, rows: Sequence[int]) -> list[bytes]:
+        width = len(self.task.dimensions)
+        return [
+            known or quantum_id(self.task.label, self.table.values(row)[:width])
+            for row, known in zip(rows, self.given.at(rows), strict=True)
+        ]
 
 
-def _sorted_vocabulary(
-    codes: Mapping[str, Mapping[Value, int]],
-) -> tuple[dict[str, tuple[Value, ...]], dict[str, Ints]]:
-    """Values of each dimension, sorted, and the place of each provisional code among them."""
-    vocabulary, final = {}, {}
-    for dimension in sorted(codes):
-        values = list(codes[dimension])
-        order = sorted(range(len(values)), key=lambda i: (isinstance(values[i], str), values[i]))
-        place = np.empty(len(values), dtype=np.int32)
-        place[order] = np.arange(len(values), dtype=np.int32)
-        final[dimension] = place
-        vocabulary[dimension] = tuple(values[i] for i in order)
-    return vocabulary, final
+@dataclass
+class _FileRows:
+    handles: array[int] = field(default_factory=lambda: array("i"))
+    paths: list[str] = field(default_factory=list)
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    formatters: list[str] = field(default_factory=list)
+    checksums: list[str | None] = field(default_factory=list)
+
+    def finish(self, number: Ints) -> Files:
+        """By number of the dataset; the last record of one counts."""
+        last = {handle: row for row, handle in enumerate(self.handles)}
+        if len(last) < len(self.handles):
+            rows = sorted(last.values())
+            kept = _FileRows(array("i", [self.handles[row] for row in rows]))
+            kept.paths = [self.paths[row] for row in rows]
+            kept.sizes = array("q", [self.sizes[row] for row in rows])
+            kept.formatters = [self.formatters[row] for row in rows]
+            kept.checksums = [self.checksums[row] for row in rows]
+            return kept.finish(number)
+        sizes = np.array(self.sizes, dtype=np.int64)
+        return Files.columns(number[ints(self.handles)], self.paths, sizes, self.formatters, self.checksums)
 
 
-def _ints(column: array[int]) -> Ints:
-    return np.frombuffer(column, dtype=np.int32) if column else np.empty(0, dtype=np.int32)
-
-
-def _starts(counts: Iterable[int]) -> NDArray[np.int64]:
-    return np.cumsum([0, *counts], dtype=np.int64)
+def _joined_ids(parts: Sequence[GivenIds]) -> GivenIds:
+    none = GivenIds.none()
+    numbers = np.concatenate([none.numbers, *(each.numbers for each in parts)])
+    return GivenIds(numbers, np.concatenate([none.ids, *(each.ids for each in parts)]))
 
 
 def _joined(parts: Sequence[tuple[Ints, Ints, Ints]]) -> Edges:

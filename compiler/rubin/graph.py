@@ -8,7 +8,7 @@ comparing codes is comparing values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
@@ -17,8 +17,11 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.rubin.files import Files, StoredFile
+from compiler.rubin.files import Ints as Ints
+from compiler.rubin.ids import GivenIds, dataset_ids, json_text, quantum_ids
+
 Value = int | str
-Ints = NDArray[np.int32]
 ConnectionKind = Literal["input", "prerequisite", "output", "init-input", "init-output"]
 
 
@@ -67,18 +70,6 @@ class DatasetType:
     dimensions: tuple[str, ...]
     storage_class: str = ""
     is_calibration: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """The datastore's record of a dataset that exists before the workflow runs."""
-
-    path: str
-    """Relative to the datastore's root, or an absolute URI for a file ingested in place."""
-    size: int | None = None
-    """Bytes; None where the record does not tell."""
-    formatter: str = ""
-    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +151,15 @@ class QuantumGraph:
     """Shape (tasks + 1,): the quanta of task t are ``task_start[t]:task_start[t + 1]``."""
     quantum_codes: tuple[Ints, ...]
     """For each task, shape (quanta of the task, required + implied dimensions)."""
-    quantum_ids: NDArray[np.void]
-    """Shape (quanta,), 16 bytes each."""
+    given_quantum_ids: GivenIds
     type_start: NDArray[np.int64]
     """Shape (dataset types + 1,): the datasets of type y are ``type_start[y]:type_start[y + 1]``."""
     dataset_codes: tuple[Ints, ...]
     """For each dataset type, shape (datasets of the type, its required dimensions)."""
-    dataset_ids: NDArray[np.void]
+    given_dataset_ids: GivenIds
     dataset_run: Ints
     runs: tuple[str, ...]
-    files: Mapping[int, StoredFile]
+    files: Files
     """Datastore records of datasets that exist already, by number."""
     reads: Edges
     """Inputs and prerequisites of quanta; init-inputs stand in `init`."""
@@ -181,8 +171,12 @@ class QuantumGraph:
     """The file it was read from, as it was named."""
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, QuantumGraph) and _same(
-            self, other, tuple(each.name for each in fields(self) if each.name != "source")
+        apart = {"source", "given_quantum_ids", "given_dataset_ids"}
+        return (
+            isinstance(other, QuantumGraph)
+            and _same(self, other, tuple(each.name for each in fields(self) if each.name not in apart))
+            and (_same(self.given_quantum_ids, other.given_quantum_ids) or _same(self, other, ("quantum_ids",)))
+            and (_same(self.given_dataset_ids, other.given_dataset_ids) or _same(self, other, ("dataset_ids",)))
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -194,6 +188,55 @@ class QuantumGraph:
     @property
     def n_datasets(self) -> int:
         return int(self.type_start[-1])
+
+    @cached_property
+    def quantum_ids(self) -> NDArray[np.void]:
+        """Shape (quanta,), 16 bytes each; deriving a million takes seconds: `quantum_ids_of` gives some."""
+        if len(self.given_quantum_ids.numbers) == self.n_quanta:
+            return self.given_quantum_ids.ids
+        return _voids(self.quantum_ids_of(np.arange(self.n_quanta, dtype=np.int32)))
+
+    @cached_property
+    def dataset_ids(self) -> NDArray[np.void]:
+        """Shape (datasets,), 16 bytes each; deriving a million takes seconds: `ids_of` gives some."""
+        if len(self.given_dataset_ids.numbers) == self.n_datasets:
+            return self.given_dataset_ids.ids
+        return _voids(self.ids_of(np.arange(self.n_datasets, dtype=np.int32)))
+
+    def quantum_ids_of(self, quanta: Sequence[int] | Ints) -> list[bytes]:
+        """The ids of the numbered quanta, 16 bytes each; those that no file gave are derived."""
+        numbers = np.asarray(quanta, dtype=np.int32)
+        found: list[bytes | None] = [None] * len(numbers)
+        self.given_quantum_ids.fill(found, numbers)
+        for t, missing in _missing(found, numbers, self.task_start):
+            task = self.tasks[t]
+            rows = self.quantum_codes[t][numbers[missing] - self.task_start[t]]
+            texts = [self._texts(d, rows[:, i]) for i, d in enumerate(task.dimensions)]
+            for place, id in zip(missing.tolist(), quantum_ids(task.label, texts, len(missing)), strict=True):
+                found[place] = id
+        return found  # type: ignore[return-value]
+
+    def ids_of(self, datasets: Sequence[int] | Ints) -> list[bytes]:
+        """The ids of the numbered datasets, 16 bytes each; those that no file gave are derived."""
+        numbers = np.asarray(datasets, dtype=np.int32)
+        found: list[bytes | None] = [None] * len(numbers)
+        self.given_dataset_ids.fill(found, numbers)
+        runs = [json_text(run) for run in self.runs]
+        for y, missing in _missing(found, numbers, self.type_start):
+            kind = self.dataset_types[y]
+            rows = self.dataset_codes[y][numbers[missing] - self.type_start[y]]
+            texts = [self._texts(d, rows[:, i]) for i, d in enumerate(kind.dimensions)]
+            run = [runs[code] for code in self.dataset_run[numbers[missing]].tolist()]
+            for place, id in zip(missing.tolist(), dataset_ids(kind.name, texts, run), strict=True):
+                found[place] = id
+        return found  # type: ignore[return-value]
+
+    def _texts(self, dimension: str, codes: Ints) -> list[str]:
+        """The JSON text of each code's value."""
+        values = self.vocabulary[dimension]
+        used, place = np.unique(codes, return_inverse=True)
+        texts = [json_text(values[code]) for code in used.tolist()]
+        return [texts[each] for each in place.tolist()]
 
     @cached_property
     def quantum_task(self) -> Ints:
@@ -251,7 +294,7 @@ class QuantumGraph:
             number,
             task.label,
             dict(zip(task.dimensions, self.quantum_values(number), strict=True)),
-            UUID(bytes=self.quantum_ids[number].tobytes()),
+            UUID(bytes=self.quantum_ids_of([number])[0]),
             self._by_connection(task, self.reads, number),
             self._by_connection(task, self.writes, number),
         )
@@ -263,7 +306,7 @@ class QuantumGraph:
             kind.name,
             dict(zip(kind.dimensions, self.dataset_values(number), strict=True)),
             self.runs[int(self.dataset_run[number])],
-            UUID(bytes=self.dataset_ids[number].tobytes()),
+            UUID(bytes=self.ids_of([number])[0]),
             self.files.get(number),
         )
 
@@ -280,7 +323,21 @@ class QuantumGraph:
         return {name: tuple(found) for name, found in out.items()}
 
 
-def _same(one: object, other: object, names: tuple[str, ...]) -> bool:
+def _missing(
+    found: Sequence[bytes | None], numbers: Ints, start: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """By task, or dataset type: the places in `found` that are still empty."""
+    empty = np.array([place for place, id in enumerate(found) if id is None], dtype=np.intp)
+    kind = np.searchsorted(start, numbers[empty], side="right") - 1
+    for each in np.unique(kind).tolist():
+        yield each, empty[kind == each]
+
+
+def _voids(ids: list[bytes]) -> NDArray[np.void]:
+    return np.frombuffer(b"".join(ids), dtype="V16")
+
+
+def _same(one: object, other: object, names: tuple[str, ...] = ("numbers", "ids")) -> bool:
     """Whether attributes are equal; dataclasses cannot compare arrays by themselves."""
 
     def equal(a: Any, b: Any) -> bool:

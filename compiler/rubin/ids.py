@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha1
 from uuid import UUID
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 NAMESPACE = UUID("6c0ee2a4-35a9-5f0e-9f3f-6a2f2b0c7d11")
 """Of every derived id; part of the interchange format, never to be changed."""
@@ -15,28 +18,74 @@ _NAMESPACE = NAMESPACE.bytes
 _text = msgspec.json.Encoder().encode
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenIds:
+    """The ids that a file gave; those of all other quanta, or datasets, are derived when somebody asks."""
+
+    numbers: NDArray[np.int32]
+    """Shape (given,), sorted: numbers of quanta, or of datasets."""
+    ids: NDArray[np.void]
+    """Shape (given,), 16 bytes each."""
+
+    @classmethod
+    def none(cls) -> GivenIds:
+        return cls(np.empty(0, dtype=np.int32), np.empty(0, dtype="V16"))
+
+    def fill(self, ids: list[bytes | None], numbers: NDArray[np.integer]) -> None:
+        """Put the given ones among `ids`, those of `numbers`."""
+        if not len(self.numbers):
+            return
+        place = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        known = np.flatnonzero(self.numbers[place] == numbers)
+        for at, id in zip(known.tolist(), self.ids[place[known]].tolist(), strict=True):
+            ids[at] = id
+
+
 def dataset_id(dataset_type: str, values: Sequence[int | str], run: str) -> bytes:
     """16 bytes; `values` are those of the required dimensions.
 
     >>> UUID(bytes=dataset_id("raw", ["MockCam", 3], "raw/all"))
     UUID('a1f90554-00a6-5c12-96ff-602feb892f4a')
     """
-    return _uuid5(["dataset", dataset_type, list(values), run])
+    return _uuid5(_text(["dataset", dataset_type, list(values), run]))
 
 
 def quantum_id(label: str, values: Sequence[int | str]) -> bytes:
     """16 bytes; `values` are those of the required dimensions."""
-    return _uuid5(["quantum", label, list(values)])
+    return _uuid5(_text(["quantum", label, list(values)]))
 
 
 def init_id(label: str) -> bytes:
     """16 bytes."""
-    return _uuid5(["init", label])
+    return _uuid5(_text(["init", label]))
 
 
-def _uuid5(name: list[object]) -> bytes:
+def dataset_ids(dataset_type: str, columns: Sequence[Iterable[str]], runs: Iterable[str]) -> list[bytes]:
+    """What `dataset_id` gives for each row; values and runs are JSON texts, one iterable a dimension.
+
+    >>> dataset_ids("raw", [['"MockCam"'], ["3"]], ['"raw/all"']) == [dataset_id("raw", ["MockCam", 3], "raw/all")]
+    True
+    """
+    head = f'["dataset",{json_text(dataset_type)},['
+    rows: Iterable[tuple[str, ...]] = zip(*columns, runs, strict=True)
+    return [_uuid5(f"{head}{','.join(row[:-1])}],{row[-1]}]".encode()) for row in rows]
+
+
+def quantum_ids(label: str, columns: Sequence[Iterable[str]], count: int) -> list[bytes]:
+    """What `quantum_id` gives for each of `count` rows; values are JSON texts, one iterable a dimension."""
+    head = f'["quantum",{json_text(label)},['
+    rows: Iterable[tuple[str, ...]] = zip(*columns, strict=True) if columns else [()] * count
+    return [_uuid5(f"{head}{','.join(row)}]]".encode()) for row in rows]
+
+
+def json_text(value: int | str) -> str:
+    """As it stands in the name of an id."""
+    return _text(value).decode()
+
+
+def _uuid5(name: bytes) -> bytes:
     """What `uuid.uuid5` makes of the name's compact JSON text, at a third of its time."""
-    digest = bytearray(sha1(_NAMESPACE + _text(name), usedforsecurity=False).digest()[:16])
+    digest = bytearray(sha1(_NAMESPACE + name, usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
     return bytes(digest)

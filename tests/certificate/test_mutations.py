@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from compiler.certificate import certify
-from compiler.rubin import QuantumGraph
+from compiler.rubin import Files, QuantumGraph
 from compiler.rubin.graph import Edges
 from compiler.translate import translate
 from tests.certificate import by_hand
@@ -471,7 +471,7 @@ def test_a_file_of_the_datastore_that_moved_is_caught(right: Right) -> None:
     for change, code in (({"path": "other/place"}, "wrong-location"), ({"size": 1}, "wrong-size")):
         number, file = next(iter(graph.files.items()))
         moved = {**graph.files, number: dataclasses.replace(file, **change)}
-        found = certify(document, order, dataclasses.replace(graph, files=moved))
+        found = certify(document, order, dataclasses.replace(graph, files=Files.of(moved)))
         assert list(found.counts) == [code], found.findings
 
 
