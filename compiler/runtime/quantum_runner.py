@@ -7,7 +7,8 @@
 
 It needs Python's standard library and, beside it, the science environment. Staged datasets are
 expected in the current folder under the names of `dataset_name`; outputs and one record a quantum
-are left there. A private datastore is made in a temporary subfolder and the real middleware
+(``--records FILE``: all of them in one file) are left there. With ``--checkpoint FILE`` a call that fails
+leaves what its finished quanta made, and the next call runs only the rest. A private datastore is made in a temporary subfolder and the real middleware
 (``pipetask run-qbb``) runs in a forked process of its own: one start of the interpreter and one
 import of the middleware serve both, and whatever the task does to its process, the runner lives
 on to tell. Exit codes: see `EXIT_CODES` and docs/quantum-runner.md.
@@ -33,8 +34,8 @@ import tempfile
 import time
 import traceback
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -59,10 +60,15 @@ _INFO = "lsst.daf.butler.datastore.stored_file_info.StoredFileInfo"
 _TAIL_LINES = 30
 _ANY_OUTPUT_MISSING, _ALL_OUTPUTS_MISSING = 1, 2  # lsst.pipe.base.QuantumSuccessCaveats
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._]")
-_LONGEST = 200
+LONGEST_NAME = 200
 _FAILED_LINE = re.compile(r"Execution of task '(.+?)' on quantum (\{.*?\}) failed\. Exception (.*)")
 _COMMAND_LINE_ERROR = "lsst.daf.butler.cli.utils ERROR: Caught an exception"
+_BEGIN_LINE = re.compile(r"Preparing execution of quantum for label=(.+?) dataId=(\{.*?\})")
 _LONGEST_LINE = 4000  # below PIPE_BUF, so that lines of jobs that share standard error do not mix
+_LONGEST_OUTPUT = 200_000  # of records on standard output: Pegasus' kickstart keeps 256 KiB of it
+_ENDS_THE_CALL = {signal.SIGTERM, signal.SIGINT, signal.SIGKILL}  # asked to end, or out of memory
+CHECKPOINT_INDEX = "rubincwl-checkpoint.json"
+_CHECKPOINT = "rubincwl checkpoint 1"
 
 
 def dataset_name(dataset_type: str, values: Iterable[object], existing_id: str | None = None) -> str:
@@ -80,7 +86,7 @@ def dataset_name(dataset_type: str, values: Iterable[object], existing_id: str |
     name = "-".join(_escape(str(part)) for part in (dataset_type, *values))
     if existing_id is not None:
         name += "+u" + existing_id[-12:]
-    if len(name) > _LONGEST:
+    if len(name) > LONGEST_NAME:
         name = name[:120] + "+h" + hashlib.sha256(name.encode()).hexdigest()[:32]
     return name
 
@@ -165,8 +171,9 @@ class Call:
     """What one call of the runner has to do: quanta and every dataset that they touch."""
 
     quanta: list[Quantum]
+    """In the order in which they were asked for."""
     datasets: dict[UUID, Staged]
-    shard: Any
+    cut: Callable[[Collection[UUID]], Any]
     """PredictedQuantumGraphComponents that hold these quanta only, their records pointing at the private store."""
 
 
@@ -188,6 +195,25 @@ class Ended:
     """The lines that it printed."""
     importable: bool
     """False if the task's own code could not be imported."""
+    given: set[UUID] = field(default_factory=set)
+    """The quanta that it was to run."""
+    began: set[UUID] = field(default_factory=set)
+    """Those of them that it says to have started."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Signals that ask the runner to end, and the process that they are passed on to."""
+
+    caught: list[int] = field(default_factory=list)
+    child: int | None = None
+
+    def forward(self, number: int, _frame: object) -> None:
+        """Remember the signal and pass it on."""
+        self.caught.append(number)
+        if self.child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.child, number)
 
 
 # What stands in the graph.
@@ -236,16 +262,17 @@ def prepare(graph: str, work: Path, wanted: Sequence[tuple[str, dict[str, str]]]
     try:
         with PredictedQuantumGraph.open(graph, import_mode=TaskImportMode.DO_NOT_IMPORT) as reader:
             whole = reader.components
+            ids: list[UUID] = []
             if wanted is not None:
                 reader.read_thin_graph()
-                ids = [_find(whole, label, given) for label, given in wanted]
-            reader.read_execution_quanta(list(dict.fromkeys(ids)) if wanted is not None else [])
+                ids = list(dict.fromkeys(_find_all(whole, wanted)))
+            reader.read_execution_quanta(ids)
     except (StopError, ImportError):
         raise
     except Exception as error:  # zip, zstd, JSON, pydantic and the middleware's own: all say the same to us
         raise StopError(GRAPH, f"cannot read the quantum graph {graph}: {type(error).__name__}: {error}") from error
     init = {each.task_label: each for each in whole.init_quanta.root}
-    models = list(whole.quantum_datasets.values()) if wanted is not None else []
+    models = [whole.quantum_datasets[each] for each in ids]
     touched = [*models, *(init[each.task_label] for each in models if each.task_label in init)]
     touched = touched if wanted is not None else list(init.values())
     datasets, store = _locate(whole, touched, work, names)
@@ -255,7 +282,11 @@ def prepare(graph: str, work: Path, wanted: Sequence[tuple[str, dict[str, str]]]
         needed = [d.dataset_id for each in touched for v in each.inputs.values() for d in v]
         inputs = {"init": [d for d in needed if d not in set(chain.from_iterable(made.values()))]}
         quanta = [Quantum(UUID(int=0), INIT, {}, inputs, made, "")]
-    return Call(quanta, datasets, _shard(whole, models, datasets, store))
+
+    def cut(chosen: Collection[UUID]) -> Any:
+        return _shard(whole, [each for each in models if each.quantum_id in chosen], datasets, store)
+
+    return Call(quanta, datasets, cut)
 
 
 def _unique_outputs(model: Any) -> Iterator[tuple[str, Any]]:
@@ -264,22 +295,32 @@ def _unique_outputs(model: Any) -> Iterator[tuple[str, Any]]:
         yield found[0].dataset_type_name, found
 
 
-def _find(whole: Any, label: str, given: Mapping[str, str]) -> UUID:
-    """The one quantum of the task whose data id holds the given values; values are compared as strings."""
+def _find_all(whole: Any, wanted: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[UUID]:
+    """For each label and data id the one quantum that holds the given values; values are compared as strings."""
+    indices: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], list[UUID]]] = {}
+    for label, given in wanted:
+        key = (label, tuple(given))
+        if key not in indices:
+            indices[key] = _index(whole, label, given)
+        found = indices[key].get(tuple(given.values()), [])
+        if len(found) != 1:
+            raise StopError(GRAPH, f"{len(found) or 'no'} quanta {quantum_text(label, given)} in the graph")
+        yield found[0]
+
+
+def _index(whole: Any, label: str, dimensions: Iterable[str]) -> dict[tuple[str, ...], list[UUID]]:
+    """Ids of the task's quanta by the values of these dimensions."""
     if label not in whole.pipeline_graph.tasks:
         raise StopError(GRAPH, f"no task '{label}' in the graph; it has {', '.join(whole.pipeline_graph.tasks)}")
     keys = list(whole.pipeline_graph.tasks[label].dimensions.data_coordinate_keys)
-    if unknown := sorted(set(given) - set(keys)):
+    if unknown := sorted(set(dimensions) - set(keys)):
         raise StopError(GRAPH, f"task '{label}' has no dimension {', '.join(unknown)}; it has {', '.join(keys)}")
-    places = [(keys.index(dimension), value) for dimension, value in given.items()]
-    found = [
-        each.quantum_id
-        for each in whole.thin_graph.quanta.get(label, [])
-        if all(str(each.data_coordinate[place]) == value for place, value in places)
-    ]
-    if len(found) != 1:
-        raise StopError(GRAPH, f"{len(found) or 'no'} quanta {quantum_text(label, given)} in the graph")
-    return UUID(str(found[0]))
+    places = [keys.index(each) for each in dimensions]
+    index: dict[tuple[str, ...], list[UUID]] = {}
+    for each in whole.thin_graph.quanta.get(label, []):
+        values = tuple(str(each.data_coordinate[place]) for place in places)
+        index.setdefault(values, []).append(UUID(str(each.quantum_id)))
+    return index
 
 
 def _quantum(whole: Any, model: Any, init: Mapping[str, Any], names: Mapping[str, str]) -> Quantum:
@@ -412,14 +453,16 @@ def _localised(model: Any, datasets: Mapping[UUID, Staged], store: str) -> Any:
 # Before, during and after the middleware.
 
 
-def link_inputs(call: Call, work: Path, folder: Path) -> None:
+def link_inputs(call: Call, quanta: Sequence[Quantum], work: Path, folder: Path) -> None:
     """Put the staged inputs where the quantum-backed butler looks for them; absent ones are left out.
+
+    What one of `quanta` makes for another stays inside.
 
     Raises `StopError` if one is missing or cut short, since the middleware may take that for "nothing to do".
     """
-    made = {d for each in call.quanta for row in each.outputs.values() for d in row}
+    made = {d for each in quanta for row in each.outputs.values() for d in row}
     faults: list[str] = []
-    for quantum in call.quanta:
+    for quantum in quanta:
         for dataset in chain.from_iterable(quantum.inputs.values()):
             staged = call.datasets[dataset]
             source = folder / staged.name
@@ -439,33 +482,104 @@ def link_inputs(call: Call, work: Path, folder: Path) -> None:
         raise StopError(INPUT_MISSING, f"stage-in is incomplete: {'; '.join(dict.fromkeys(faults))}")
 
 
-def run_middleware(work: Path, verb: str, classes: Iterable[str]) -> Ended:
+def run_quanta(call: Call, quanta: Sequence[Quantum], work: Path, watch: Watch) -> list[Ended]:
+    """Run them in one process of the middleware, or in several if a crash leaves some that could still run.
+
+    The middleware goes on after an exception, with what does not depend on the quantum that raised it; it cannot
+    after a crash. Each process but the first has at least one quantum less to run than that before it.
+    """
+    passes: list[Ended] = []
+    left = list(quanta)
+    while left:
+        shard = call.cut({each.id for each in left})
+        shard.write(str(work / "shard.qg"))
+        classes = sorted({each.task_class_name for each in shard.pipeline_graph.tasks.values()})
+        verb = "run-qbb" if left[0].label != INIT else "pre-exec-init-qbb"
+        ended = run_middleware(work, verb, classes, work / f"log{len(passes) or ''}", watch)
+        ended.given = {each.id for each in left}
+        ended.began = _began(left, ended.said)
+        passes.append(ended)
+        left = _still_to_run(call, left, ended, work)
+    return passes
+
+
+def _began(quanta: Iterable[Quantum], said: Iterable[str]) -> set[UUID]:
+    """The quanta whose start the middleware tells."""
+    starts = [(found[1], found[2]) for line in said if (found := _BEGIN_LINE.search(line))]
+    return {each.id for each in quanta if any(_is_meant(each, *start) for start in starts)}
+
+
+def _is_meant(quantum: Quantum, label: str, data_id: str) -> bool:
+    """Whether the middleware's text of a data id is that of the quantum."""
+    return label == quantum.label and all(
+        re.search(rf"\b{k}: {re.escape(repr(v))}[,}}]", data_id) for k, v in quantum.data_id.items()
+    )
+
+
+def _still_to_run(call: Call, quanta: Sequence[Quantum], ended: Ended, work: Path) -> list[Quantum]:
+    """What a process that crashed did not come to, and what does not depend on a quantum that it lost."""
+    if ended.code == 0 and ended.signal is None or not ended.began or ended.signal in _ENDS_THE_CALL:
+        return []
+    done = {each.id for each in quanta if _metadata_of(call, each, work).exists()}
+    lost = _upstream(quanta, {each.id for each in quanta if each.id in ended.began - done})
+    return [each for each in quanta if each.id not in done and each.id not in ended.began and each.id not in lost]
+
+
+def _metadata_of(call: Call, quantum: Quantum, work: Path) -> Path:
+    """Where the middleware leaves the quantum's metadata, which it writes last."""
+    return work / "store" / call.datasets[quantum.outputs["_metadata"][0]].path
+
+
+def _upstream(quanta: Iterable[Quantum], failed: Collection[UUID]) -> dict[UUID, Quantum]:
+    """By id of each quantum that depends on a failed one, directly or not: a failed one on which it depends."""
+    rows = list(quanta)
+    maker = {d: each for each in rows for row in each.outputs.values() for d in row}
+    causes: dict[UUID, Quantum] = {}
+    grown = True
+    while grown:  # at most once a level: data flows from the first to the last where the caller orders them
+        before = len(causes)
+        for each in rows:
+            for source in (maker[d] for d in chain.from_iterable(each.inputs.values()) if d in maker):
+                if each.id not in causes and source.id != each.id and (source.id in failed or source.id in causes):
+                    causes[each.id] = causes.get(source.id, source)
+        grown = len(causes) > before
+    return causes
+
+
+def run_middleware(work: Path, verb: str, classes: Iterable[str], log: Path, watch: Watch) -> Ended:
     """Run ``pipetask VERB . shard.qg`` in a forked process; signals to us are passed on to it."""
-    log = work / "log"
     sys.stdout.flush()
     sys.stderr.flush()
     started, clock = time.time(), time.monotonic()
+    if watch.caught:  # asked to end before anything ran
+        return Ended(0, watch.caught[0], started, 0.0, 0.0, 0.0, [], True)
     child = os.fork()
     if child == 0:
         _in_child(work, verb, classes, log)
-    caught: list[int] = []
-
-    def forward(number: int, _frame: object) -> None:
-        caught.append(number)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, number)
-
-    before = {each: signal.signal(each, forward) for each in (signal.SIGTERM, signal.SIGINT)}
+    watch.child = child
+    if watch.caught:  # in between
+        watch.forward(watch.caught.pop(), None)
     _, status, usage = os.wait4(child, 0)
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    watch.child = None
     code = os.waitstatus_to_exitcode(status)
     said = log.read_text(errors="replace").splitlines() if log.exists() else []
-    by_signal = -code if code < 0 else caught[0] if caught and code else None
+    by_signal = -code if code < 0 else watch.caught[0] if watch.caught and code else None
     wall, cpu = time.monotonic() - clock, usage.ru_utime + usage.ru_stime
     unit = 2**20 if sys.platform == "darwin" else 1024
     importable = not (work / "not-importable").exists()
     return Ended(max(code, 0), by_signal, started, wall, cpu, usage.ru_maxrss / unit, said, importable)
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Watch]:
+    """While this lasts, SIGTERM and SIGINT end what runs, but not the runner, which must tell and keep."""
+    watch = Watch()
+    before = {each: signal.signal(each, watch.forward) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield watch
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _in_child(work: Path, verb: str, classes: Iterable[str], log: Path) -> NoReturn:
@@ -475,6 +589,8 @@ def _in_child(work: Path, verb: str, classes: Iterable[str], log: Path) -> NoRet
         sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL if each == signal.SIGTERM else signal.default_int_handler)
         os.chdir(work)  # what a task drops into its folder goes away with it
         os.environ.setdefault("DAF_BUTLER_CACHE_DIRECTORY_IF_UNSET", str(work / "cache"))
         code = _pipetask(work, verb, classes)

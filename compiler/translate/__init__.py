@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compiler.rubin import QuantumGraph
+
+if TYPE_CHECKING:
+    from compiler.translate.plan import Runtime
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,16 @@ class Workflow:
         return dump_job_order(self.job_order)
 
 
-def translate(graph: QuantumGraph, *, description: str | None = None, container: str | None = None) -> Workflow:
+def translate(
+    graph: QuantumGraph,
+    *,
+    description: str | None = None,
+    container: str | None = None,
+    runtime: Runtime | None = None,
+) -> Workflow:
     """The workflow of a quantum graph; raises `CompileError` for what CWL cannot say.
+
+    `runtime` holds what quanta ask for and which run together: hints in the document, numbers in the job order.
 
     `description` is the pipeline's, for people. With `container`, an image's name, every tool hints at it; engines
     that start containers on such a hint are why it is left out by default.
@@ -53,7 +64,7 @@ def translate(graph: QuantumGraph, *, description: str | None = None, container:
     from compiler.translate.tools import init_tool, task_tool
     from compiler.translate.workflows import main_workflow
 
-    plan = make_plan(graph)
+    plan = make_plan(graph, runtime)
     built = [task_tool(plan, task, container) for task in plan.tasks]
     if plan.init_made:
         built.append(init_tool(plan, container))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,23 +13,30 @@ import numpy as np
 from compiler.analysis.links import Link
 from compiler.analysis.structure import Group
 from compiler.cwl.build import identifier
-from compiler.rubin import QuantumGraph
+from compiler.rubin import Edges, QuantumGraph
 from compiler.rubin.graph import Value
 from compiler.runtime.quantum_runner import dataset_name, record_name
+from compiler.translate.hints import varying
 from compiler.translate.plan import Plan, Port, TaskPlan
+from compiler.translate.workflows import shared_files
 
 RUNTIME = {"_runner": "quantum_runner.py", "_graph": "graph.qg", "_butler": "butler.yaml"}
 """Base names of the files that every job carries, in the folder ``runtime`` beside the workflow."""
+INIT_SHARD = "shards/init.qg"
+"""The graph that the init job carries where quanta carry shards."""
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
 def job_order(plan: Plan) -> dict[str, Any]:
     """The values of the main workflow's inputs."""
-    files = _Files(plan.graph)
-    order: dict[str, Any] = {port: {"class": "File", "location": f"runtime/{name}"} for port, name in RUNTIME.items()}
+    names = RUNTIME if plan.runtime.shards is None else RUNTIME | {"_graph": INIT_SHARD}
+    order: dict[str, Any] = {
+        port: {"class": "File", "location": f"runtime/{names[port]}"} for port in shared_files(plan)
+    }
+    files = existing_files(plan.graph)
     for name, dataset in plan.init_existing.items():
-        order[f"_init__{identifier(name)}"] = files.existing(dataset)
+        order[f"_init__{identifier(name)}"] = files[dataset]
     for task in plan.tasks:
         group = plan.structure.group_of[task.number]
         records = _by_member(_quantum_records(plan, task, files), group.standing[task.number])
@@ -40,71 +47,110 @@ def job_order(plan: Plan) -> dict[str, Any]:
     return order
 
 
-class _Files:
-    """The name of each dataset and, for those that exist before the workflow, its File object."""
+def shard_name(number: int) -> str:
+    """Where a shard of the graph stands, in the folder ``runtime``; a thousand of them to a folder."""
+    return f"shards/{number // 1000:03d}/shard-{number:06d}.qg"
+
+
+def existing_files(graph: QuantumGraph) -> dict[int, dict[str, Any]]:
+    """The File object of each dataset that exists before the workflow; quanta that read one dataset share it."""
+    before = graph.producer < 0
+    before[list(graph.init_made)] = False
+    found: dict[int, dict[str, Any]] = {}
+    for y, kind in enumerate(graph.dataset_types):
+        first = int(graph.type_start[y])
+        rows = np.flatnonzero(before[first : int(graph.type_start[y + 1])])
+        codes = graph.dataset_codes[y][rows]
+        columns = [_decoded(graph.vocabulary.get(d, ()), codes[:, n]) for n, d in enumerate(kind.dimensions)]
+        ids = [each.hex() for each in graph.ids_of((rows + first).tolist())]
+        values = zip(*columns, strict=True) if columns else itertools.repeat(())
+        for dataset, id, row in zip((rows + first).tolist(), ids, values, strict=False):
+            name = dataset_name(kind.name, row, id)
+            found[dataset] = {"class": "File", "location": f"inputs/{name}", "basename": name}
+    for dataset, path, size in zip(
+        graph.files.numbers.tolist(), graph.files.paths, graph.files.sizes.tolist(), strict=True
+    ):
+        if dataset in found:
+            found[dataset]["location"] = path if _URI.match(path) else f"inputs/{quote(path)}"
+            if size >= 0:
+                found[dataset]["size"] = size
+    return found
+
+
+def _quantum_records(plan: Plan, task: TaskPlan, files: Mapping[int, Any]) -> list[dict[str, Any]]:
+    """For each quantum what the job order says of it, as columns zipped into records."""
+    graph, runtime = plan.graph, plan.runtime
+    quanta = graph.quanta_of(task.number)
+    rows = slice(quanta.start, quanta.stop)
+    fields: dict[str, Sequence[Any]] = {}
+    declared = graph.tasks[task.number]
+    if declared.dimensions:
+        codes = graph.quantum_codes[task.number]
+        fields["data_id"] = _zipped(
+            {d: _decoded(graph.vocabulary.get(d, ()), codes[:, n]) for n, d in enumerate(declared.dimensions)}
+        )
+    existing = {port.name: _edges(graph, graph.reads, task, port, files, True) for port in task.inputs if port.exists}
+    if existing:
+        fields["inputs"] = _zipped(existing)
+    named = _Names(graph)
+    outputs = {p.name: _edges(graph, graph.writes, task, p, named) for p in task.outputs if p.pattern is None}
+    if task.record is None:
+        outputs["_record"] = [record_name(declared.label, graph.quantum_values(q)) for q in quanta]
+    if outputs:
+        fields["outputs"] = _zipped(outputs)
+    if runtime.shards is not None:
+        carried = {n: _shard_file(n) for n in np.unique(runtime.shards[rows]).tolist()}
+        fields["graph"] = [carried[n] for n in runtime.shards[rows].tolist()]
+    if runtime.clustering is not None:
+        fields["cluster"] = runtime.clustering.of[rows].tolist()
+    if numbers := varying(plan, task.number):
+        assert runtime.requests is not None
+        said = [{name: getattr(kind, name) or 0 for name in numbers} for kind in runtime.requests.kinds]
+        fields["request"] = [said[n] for n in runtime.requests.of[rows].tolist()]
+    return _zipped(fields) if fields else [{} for _ in quanta]
+
+
+class _Names(dict[int, str]):
+    """The file name of each dataset that a quantum writes."""
 
     def __init__(self, graph: QuantumGraph) -> None:
-        self.graph = graph
-        self.names: list[str] = []
-        existing = graph.producer < 0
-        for y, kind in enumerate(graph.dataset_types):
-            columns = [graph.vocabulary.get(d, ()) for d in kind.dimensions]
-            first = int(graph.type_start[y])
-            for n, codes in enumerate(graph.dataset_codes[y].tolist(), first):
-                values = [column[code] for column, code in zip(columns, codes, strict=True)]
-                before = existing[n] and n not in graph.init_made
-                self.names.append(
-                    dataset_name(kind.name, values, graph.dataset_ids[n].tobytes().hex() if before else None)
-                )
+        self._graph = graph
 
-    def existing(self, dataset: int) -> dict[str, Any]:
-        name = self.names[dataset]
-        file = self.graph.files.get(dataset)
-        found: dict[str, Any] = {"class": "File", "location": f"inputs/{name}", "basename": name}
-        if file is not None:
-            found["location"] = file.path if _URI.match(file.path) else f"inputs/{quote(file.path)}"
-            if file.size is not None and file.size >= 0:
-                found["size"] = file.size
+    def __missing__(self, dataset: int) -> str:
+        graph = self._graph
+        kind = graph.dataset_types[int(graph.dataset_type_of[dataset])].name
+        return dataset_name(kind, graph.dataset_values(dataset))
+
+
+def _shard_file(number: int) -> dict[str, str]:
+    return {"class": "File", "location": f"runtime/{shard_name(number)}"}
+
+
+def _zipped(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Columns as a record a row."""
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _decoded(vocabulary: Sequence[Value], codes: np.ndarray) -> list[Value]:
+    return [vocabulary[code] for code in codes.tolist()]
+
+
+def _edges(
+    graph: QuantumGraph, edges: Edges, task: TaskPlan, port: Port, said: Mapping[int, Any], existing: bool = False
+) -> list[Any]:
+    """For each quantum of a task what is `said` of its dataset on a port, or a list of that."""
+    first, last = int(graph.task_start[task.number]), int(graph.task_start[task.number + 1])
+    row = slice(int(edges.start[first]), int(edges.start[last]))
+    quantum = np.repeat(np.arange(last - first), np.diff(edges.start[first : last + 1]))
+    chosen = edges.connection[row] == port.number
+    if existing:
+        chosen &= graph.producer[edges.dataset[row]] < 0
+    found = [said[dataset] for dataset in edges.dataset[row][chosen].tolist()]
+    if not port.is_list:
         return found
-
-
-def _quantum_records(plan: Plan, task: TaskPlan, files: _Files) -> list[dict[str, Any]]:
-    graph = plan.graph
-    declared = graph.tasks[task.number]
-    vocabulary = [graph.vocabulary.get(d, ()) for d in declared.dimensions]
-    existing = {port.number: port for port in task.inputs if port.exists}
-    outputs = {port.number: port for port in task.outputs}
-    produced = graph.producer
-    records = []
-    for q, codes in zip(graph.quanta_of(task.number), graph.quantum_codes[task.number].tolist(), strict=True):
-        values: list[Value] = [column[code] for column, code in zip(vocabulary, codes, strict=False)]
-        one: dict[str, Any] = {}
-        if declared.dimensions:
-            one["data_id"] = dict(zip(declared.dimensions, values, strict=True))
-        if existing:
-            row = graph.reads.of(q)
-            pairs = zip(graph.reads.connection[row].tolist(), graph.reads.dataset[row].tolist(), strict=True)
-            before = [(c, d) for c, d in pairs if c in existing and produced[d] < 0]
-            one["inputs"] = _ports(before, existing, files.existing)
-        row = graph.writes.of(q)
-        pairs = zip(graph.writes.connection[row].tolist(), graph.writes.dataset[row].tolist(), strict=True)
-        one["outputs"] = {
-            **_ports(list(pairs), outputs, files.names.__getitem__),
-            "_record": record_name(declared.label, values),
-        }
-        records.append(one)
-    return records
-
-
-def _ports(pairs: Sequence[tuple[int, int]], ports: dict[int, Port], value: Callable[[int], Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {port.name: [] for port in ports.values() if port.is_list}
-    for number, dataset in pairs:
-        port = ports[number]
-        if port.is_list:
-            found[port.name].append(value(dataset))
-        else:
-            found[port.name] = value(dataset)
-    return found
+    cuts = np.searchsorted(quantum[chosen], np.arange(last - first + 1)).tolist()
+    return [found[a:b] for a, b in itertools.pairwise(cuts)]
 
 
 def _index(plan: Plan, task: TaskPlan, port: Port, way: Link) -> Any:

@@ -6,13 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from compiler.analysis.links import Link, is_list, link, reads_existing
+from compiler.analysis.requests import Clustering, Requests
 from compiler.analysis.structure import Group, Structure, recover
 from compiler.cwl.build import Names
 from compiler.rubin import QuantumGraph
-from compiler.rubin.graph import Connection
+from compiler.rubin.graph import Connection, Ints
+from compiler.translate.names import output_name, record_pattern
 
-SHARED = ("_runner", "_graph", "_butler")
+RUNNER, GRAPH, BUTLER = SHARED = ("_runner", "_graph", "_butler")
 """Files that every tool gets: the quantum runner, the quantum graph, the job's butler configuration."""
+
+
+@dataclass(frozen=True, eq=False)
+class Runtime:
+    """How quanta are to run: what they ask for, which run together, and the pieces of the graph that they carry."""
+
+    requests: Requests | None = None
+    """None leaves every quantum the default."""
+    clustering: Clustering | None = None
+    """None says nothing of it."""
+    shards: Ints | None = None
+    """Shape (quanta,): the shard of the graph that holds each quantum; None where every job gets the whole graph."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,8 @@ class Port:
     """An input some of whose datasets exist before the workflow: they come in the quantum's record."""
     link: Link | None = None
     """An input some of whose datasets the workflow makes."""
+    pattern: str | None = None
+    """Of an output whose file names follow from the data id: a text with references to it. Others are in the record."""
 
     @property
     def name(self) -> str:
@@ -43,6 +59,8 @@ class TaskPlan:
     outputs: tuple[Port, ...]
     init_inputs: tuple[tuple[str, str], ...]
     """Connection and dataset type of each init-input."""
+    record: str | None
+    """The pattern of the names of its records, as `Port.pattern`."""
 
     def quanta(self) -> str:
         return f"{self.id}__quanta"
@@ -70,6 +88,12 @@ class Plan:
     """Dataset types that the init step makes, with the dataset."""
     init_existing: dict[str, int]
     """Dataset types of init-inputs that exist before the workflow."""
+    runtime: Runtime
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Ports over which every quantum gets the same file."""
+        return SHARED if self.runtime.shards is None else (RUNNER, BUTLER)
 
     def only_task(self, group: Group) -> TaskPlan | None:
         """The task of a group that holds nothing else."""
@@ -77,7 +101,7 @@ class Plan:
         return None if alone is None else self.tasks[alone]
 
 
-def make_plan(graph: QuantumGraph) -> Plan:
+def make_plan(graph: QuantumGraph, runtime: Runtime | None = None) -> Plan:
     """Recover the structure and name everything; raises `CompileError` for what no workflow can say."""
     structure = recover(graph)
     lists = {
@@ -91,7 +115,8 @@ def make_plan(graph: QuantumGraph) -> Plan:
     tasks = tuple(_task_plan(graph, t, names.unique(task.label), lists, links) for t, task in enumerate(graph.tasks))
     made, existing = _init_datasets(graph)
     groups = [group for group in structure.root.walk() if group is not structure.root]
-    return Plan(graph, structure, tasks, {each: _step_name(each, tasks, names) for each in groups}, made, existing)
+    steps = {each: _step_name(each, tasks, names) for each in groups}
+    return Plan(graph, structure, tasks, steps, made, existing, runtime or Runtime())
 
 
 def _task_plan(
@@ -104,7 +129,8 @@ def _task_plan(
     inputs, outputs = [], []
     for c, connection in enumerate(graph.tasks[task].connections):
         if connection.kind == "output":
-            outputs.append(Port(c, connection, lists[task, c]))
+            pattern = None if lists[task, c] else output_name(graph, task, c)
+            outputs.append(Port(c, connection, lists[task, c], pattern=pattern))
         elif not connection.kind.startswith("init"):
             way = links.get((task, c))
             # A connection that no quantum uses keeps its place in the record, so that the tool stays the same.
@@ -112,7 +138,7 @@ def _task_plan(
             inputs.append(Port(c, connection, lists[task, c], exists, way))
     init = next((each.inputs for each in graph.init if each.label == graph.tasks[task].label), {})
     kinds = [(name, graph.dataset_types[int(graph.dataset_type_of[d])].name) for name, row in init.items() for d in row]
-    return TaskPlan(task, id, tuple(inputs), tuple(outputs), tuple(kinds))
+    return TaskPlan(task, id, tuple(inputs), tuple(outputs), tuple(kinds), record_pattern(graph, task))
 
 
 def only_child(group: Group) -> int | None:

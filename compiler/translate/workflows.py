@@ -76,7 +76,7 @@ def _workflow(plan: Plan, group: Group) -> cwl.Workflow:
 def _inputs(plan: Plan, group: Group) -> dict[str, Type]:
     if group is not plan.structure.root:
         return {each.port: each.type for each in _entries(plan, group)}
-    inputs: dict[str, Type] = dict.fromkeys(SHARED, "File")
+    inputs: dict[str, Type] = dict.fromkeys(shared_files(plan), "File")
     inputs |= {_init_port(plan, name): "File" for name in plan.init_existing}
     for task in plan.tasks:
         inputs[task.quanta()] = array(quantum_record(plan, task), _depth(plan, group, task.number))
@@ -86,6 +86,11 @@ def _inputs(plan: Plan, group: Group) -> dict[str, Type]:
                     "int", len(way.meeting.path) + _index_depth(plan, task, port, way)
                 )
     return inputs
+
+
+def shared_files(plan: Plan) -> tuple[str, ...]:
+    """Files of the runtime that enter the main workflow; the init job needs a graph whatever quanta carry."""
+    return SHARED if plan.init_made else plan.shared
 
 
 def _steps(plan: Plan, group: Group) -> Iterator[cwl.WorkflowStep]:
@@ -133,7 +138,7 @@ def _entries(plan: Plan, child: Group | int) -> Iterator[Entry]:
     nested = isinstance(child, Group)
     group = child.parent if isinstance(child, Group) else plan.structure.group_of[child]
     assert group is not None
-    for name in SHARED:
+    for name in plan.shared:
         yield Entry(name, "File", False, name, name)
     below = [plan.tasks[t] for t in (child.tasks() if isinstance(child, Group) else [child])]
     yield from _init_entries(plan, group, below)

@@ -22,23 +22,19 @@ $graph:
             type:
               type: record
               fields: {bias: File, raw: File}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, cpDarkIsr: string, _record: string}
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: isr_log-$(inputs._quantum.data_id.exposure)-$(inputs._quantum.data_id.detector)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: isr_metadata-$(inputs._quantum.data_id.exposure)-$(inputs._quantum.data_id.detector)}
     cpDarkIsr:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.cpDarkIsr)}
+      outputBinding: {glob: cpDarkIsr-$(inputs._quantum.data_id.exposure)-$(inputs._quantum.data_id.detector)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: isr_record-$(inputs._quantum.data_id.exposure)-$(inputs._quantum.data_id.detector)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs._quantum.inputs.bias), $(inputs._quantum.inputs.raw)]
@@ -64,24 +60,20 @@ $graph:
             type:
               type: record
               fields: {exposure: long, detector: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, cpDarkProc: string, _record: string}
     cpDarkIsr: File
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: cpDark_log-$(inputs._quantum.data_id.exposure)-$(inputs._quantum.data_id.detector)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: cpDark_metadata-$(inputs._quantum.data_id.exposure)-$(inputs._quantum.data_id.detector)}
     cpDarkProc:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.cpDarkProc)}
+      outputBinding: {glob: cpDarkProc-$(inputs._quantum.data_id.exposure)-$(inputs._quantum.data_id.detector)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: cpDark_record-$(inputs._quantum.data_id.exposure)-$(inputs._quantum.data_id.detector)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.cpDarkIsr)]
@@ -107,25 +99,21 @@ $graph:
             type:
               type: record
               fields: {detector: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, dark: string, _record: string}
     cpDarkProc:
       type: {type: array, items: File}
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: cpCombine_log-$(inputs._quantum.data_id.detector)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: cpCombine_metadata-$(inputs._quantum.data_id.detector)}
     dark:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.dark)}
+      outputBinding: {glob: dark-$(inputs._quantum.data_id.detector)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: cpCombine_record-$(inputs._quantum.data_id.detector)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.cpDarkProc)]
@@ -154,10 +142,6 @@ $graph:
             type:
               type: record
               fields: {bias: File, raw: File}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, cpDarkIsr: string, _record: string}
     cpDark__quanta:
       type:
         type: record
@@ -166,10 +150,6 @@ $graph:
             type:
               type: record
               fields: {exposure: long, detector: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, cpDarkProc: string, _record: string}
   outputs:
     isr___log: {type: File, outputSource: isr/_log}
     isr___metadata: {type: File, outputSource: isr/_metadata}
@@ -209,10 +189,6 @@ $graph:
               type:
                 type: record
                 fields: {bias: File, raw: File}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, cpDarkIsr: string, _record: string}
     cpDark__quanta:
       type:
         type: array
@@ -223,10 +199,6 @@ $graph:
               type:
                 type: record
                 fields: {exposure: long, detector: long}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, cpDarkProc: string, _record: string}
     cpCombine__quanta:
       type:
         type: record
@@ -235,10 +207,6 @@ $graph:
             type:
               type: record
               fields: {detector: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, dark: string, _record: string}
   outputs:
     isr___log:
       type: {type: array, items: File}
@@ -306,10 +274,6 @@ $graph:
                 type:
                   type: record
                   fields: {bias: File, raw: File}
-              outputs:
-                type:
-                  type: record
-                  fields: {_log: string, _metadata: string, cpDarkIsr: string, _record: string}
     cpDark__quanta:
       type:
         type: array
@@ -322,10 +286,6 @@ $graph:
                 type:
                   type: record
                   fields: {exposure: long, detector: long}
-              outputs:
-                type:
-                  type: record
-                  fields: {_log: string, _metadata: string, cpDarkProc: string, _record: string}
     cpCombine__quanta:
       type:
         type: array
@@ -336,10 +296,6 @@ $graph:
               type:
                 type: record
                 fields: {detector: long}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, dark: string, _record: string}
   outputs:
     isr___log:
       type:

@@ -22,23 +22,19 @@ $graph:
             type:
               type: record
               fields: {raw: File}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, postISRCCD: string, _record: string}
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: isr_log-$(inputs._quantum.data_id.visit)-$(inputs._quantum.data_id.detector)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: isr_metadata-$(inputs._quantum.data_id.visit)-$(inputs._quantum.data_id.detector)}
     postISRCCD:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.postISRCCD)}
+      outputBinding: {glob: postISRCCD-$(inputs._quantum.data_id.visit)-$(inputs._quantum.data_id.detector)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: isr_record-$(inputs._quantum.data_id.visit)-$(inputs._quantum.data_id.detector)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs._quantum.inputs.raw)]
@@ -64,24 +60,20 @@ $graph:
             type:
               type: record
               fields: {visit: long, detector: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, calexp: string, _record: string}
     postISRCCD: File
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: calibrate_log-$(inputs._quantum.data_id.visit)-$(inputs._quantum.data_id.detector)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: calibrate_metadata-$(inputs._quantum.data_id.visit)-$(inputs._quantum.data_id.detector)}
     calexp:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.calexp)}
+      outputBinding: {glob: calexp-$(inputs._quantum.data_id.visit)-$(inputs._quantum.data_id.detector)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: calibrate_record-$(inputs._quantum.data_id.visit)-$(inputs._quantum.data_id.detector)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.postISRCCD)]
@@ -107,25 +99,21 @@ $graph:
             type:
               type: record
               fields: {patch: long, visit: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, warp: string, _record: string}
     calexp:
       type: {type: array, items: File}
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: makeWarp_log-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.visit)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: makeWarp_metadata-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.visit)}
     warp:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.warp)}
+      outputBinding: {glob: warp-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.visit)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: makeWarp_record-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.visit)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.calexp)]
@@ -151,25 +139,21 @@ $graph:
             type:
               type: record
               fields: {patch: long, band: string}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, coadd: string, _record: string}
     warp:
       type: {type: array, items: File}
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: assemble_log-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: assemble_metadata-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     coadd:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.coadd)}
+      outputBinding: {glob: coadd-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: assemble_record-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.warp)]
@@ -195,24 +179,20 @@ $graph:
             type:
               type: record
               fields: {patch: long, band: string}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, det: string, _record: string}
     coadd: File
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: detect_log-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: detect_metadata-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     det:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.det)}
+      outputBinding: {glob: det-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: detect_record-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.coadd)]
@@ -238,25 +218,21 @@ $graph:
             type:
               type: record
               fields: {patch: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, mergeDet: string, _record: string}
     det:
       type: {type: array, items: File}
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: mergeDetections_log-$(inputs._quantum.data_id.patch)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: mergeDetections_metadata-$(inputs._quantum.data_id.patch)}
     mergeDet:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.mergeDet)}
+      outputBinding: {glob: mergeDet-$(inputs._quantum.data_id.patch)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: mergeDetections_record-$(inputs._quantum.data_id.patch)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.det)]
@@ -282,25 +258,21 @@ $graph:
             type:
               type: record
               fields: {patch: long, band: string}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, meas: string, _record: string}
     coadd: File
     mergeDet: File
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: measure_log-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: measure_metadata-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     meas:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.meas)}
+      outputBinding: {glob: meas-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: measure_record-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.coadd), $(inputs.mergeDet)]
@@ -326,25 +298,21 @@ $graph:
             type:
               type: record
               fields: {patch: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, ref: string, _record: string}
     meas:
       type: {type: array, items: File}
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: mergeMeasurements_log-$(inputs._quantum.data_id.patch)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: mergeMeasurements_metadata-$(inputs._quantum.data_id.patch)}
     ref:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.ref)}
+      outputBinding: {glob: ref-$(inputs._quantum.data_id.patch)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: mergeMeasurements_record-$(inputs._quantum.data_id.patch)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.meas)]
@@ -370,25 +338,21 @@ $graph:
             type:
               type: record
               fields: {patch: long, band: string}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, forced_src: string, _record: string}
     coadd: File
     ref: File
   outputs:
     _log:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._log)}
+      outputBinding: {glob: forced_log-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     _metadata:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._metadata)}
+      outputBinding: {glob: forced_metadata-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     forced_src:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs.forced_src)}
+      outputBinding: {glob: forced_src-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
     _record:
       type: File
-      outputBinding: {glob: $(inputs._quantum.outputs._record)}
+      outputBinding: {glob: forced_record-$(inputs._quantum.data_id.patch)-$(inputs._quantum.data_id.band)}
   requirements:
   - class: InitialWorkDirRequirement
     listing: [$(inputs.coadd), $(inputs.ref)]
@@ -415,10 +379,6 @@ $graph:
               type:
                 type: record
                 fields: {patch: long, visit: long}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, warp: string, _record: string}
     makeWarp__calexp:
       type:
         type: array
@@ -431,10 +391,6 @@ $graph:
             type:
               type: record
               fields: {patch: long, band: string}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, coadd: string, _record: string}
     detect__quanta:
       type:
         type: record
@@ -443,10 +399,6 @@ $graph:
             type:
               type: record
               fields: {patch: long, band: string}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, det: string, _record: string}
   outputs:
     makeWarp___log:
       type: {type: array, items: File}
@@ -504,10 +456,6 @@ $graph:
                 type:
                   type: record
                   fields: {patch: long, visit: long}
-              outputs:
-                type:
-                  type: record
-                  fields: {_log: string, _metadata: string, warp: string, _record: string}
     makeWarp__calexp:
       type:
         type: array
@@ -524,10 +472,6 @@ $graph:
               type:
                 type: record
                 fields: {patch: long, band: string}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, coadd: string, _record: string}
     detect__quanta:
       type:
         type: array
@@ -538,10 +482,6 @@ $graph:
               type:
                 type: record
                 fields: {patch: long, band: string}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, det: string, _record: string}
     mergeDetections__quanta:
       type:
         type: record
@@ -550,10 +490,6 @@ $graph:
             type:
               type: record
               fields: {patch: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, mergeDet: string, _record: string}
     measure__quanta:
       type:
         type: array
@@ -564,10 +500,6 @@ $graph:
               type:
                 type: record
                 fields: {patch: long, band: string}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, meas: string, _record: string}
     mergeMeasurements__quanta:
       type:
         type: record
@@ -576,10 +508,6 @@ $graph:
             type:
               type: record
               fields: {patch: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, ref: string, _record: string}
     forced__quanta:
       type:
         type: array
@@ -590,10 +518,6 @@ $graph:
               type:
                 type: record
                 fields: {patch: long, band: string}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, forced_src: string, _record: string}
   outputs:
     makeWarp___log:
       type:
@@ -724,10 +648,6 @@ $graph:
             type:
               type: record
               fields: {raw: File}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, postISRCCD: string, _record: string}
     calibrate__quanta:
       type:
         type: record
@@ -736,10 +656,6 @@ $graph:
             type:
               type: record
               fields: {visit: long, detector: long}
-          outputs:
-            type:
-              type: record
-              fields: {_log: string, _metadata: string, calexp: string, _record: string}
   outputs:
     isr___log: {type: File, outputSource: isr/_log}
     isr___metadata: {type: File, outputSource: isr/_metadata}
@@ -779,10 +695,6 @@ $graph:
               type:
                 type: record
                 fields: {raw: File}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, postISRCCD: string, _record: string}
     calibrate__quanta:
       type:
         type: array
@@ -793,10 +705,6 @@ $graph:
               type:
                 type: record
                 fields: {visit: long, detector: long}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, calexp: string, _record: string}
     makeWarp__quanta:
       type:
         type: array
@@ -811,10 +719,6 @@ $graph:
                   type:
                     type: record
                     fields: {patch: long, visit: long}
-                outputs:
-                  type:
-                    type: record
-                    fields: {_log: string, _metadata: string, warp: string, _record: string}
     makeWarp__calexp_index:
       type:
         type: array
@@ -835,10 +739,6 @@ $graph:
                 type:
                   type: record
                   fields: {patch: long, band: string}
-              outputs:
-                type:
-                  type: record
-                  fields: {_log: string, _metadata: string, coadd: string, _record: string}
     detect__quanta:
       type:
         type: array
@@ -851,10 +751,6 @@ $graph:
                 type:
                   type: record
                   fields: {patch: long, band: string}
-              outputs:
-                type:
-                  type: record
-                  fields: {_log: string, _metadata: string, det: string, _record: string}
     mergeDetections__quanta:
       type:
         type: array
@@ -865,10 +761,6 @@ $graph:
               type:
                 type: record
                 fields: {patch: long}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, mergeDet: string, _record: string}
     measure__quanta:
       type:
         type: array
@@ -881,10 +773,6 @@ $graph:
                 type:
                   type: record
                   fields: {patch: long, band: string}
-              outputs:
-                type:
-                  type: record
-                  fields: {_log: string, _metadata: string, meas: string, _record: string}
     mergeMeasurements__quanta:
       type:
         type: array
@@ -895,10 +783,6 @@ $graph:
               type:
                 type: record
                 fields: {patch: long}
-            outputs:
-              type:
-                type: record
-                fields: {_log: string, _metadata: string, ref: string, _record: string}
     forced__quanta:
       type:
         type: array
@@ -911,10 +795,6 @@ $graph:
                 type:
                   type: record
                   fields: {patch: long, band: string}
-              outputs:
-                type:
-                  type: record
-                  fields: {_log: string, _metadata: string, forced_src: string, _record: string}
   outputs:
     isr___log:
       type: {type: array, items: File}
