@@ -7,11 +7,12 @@
 
 It needs Python's standard library and, beside it, the science environment. Staged datasets are
 expected in the current folder under the names of `dataset_name`; outputs and one record a quantum
-(``--records FILE``: all of them in one file) are left there. With ``--checkpoint FILE`` a call that fails
-leaves what its finished quanta made, and the next call runs only the rest. A private datastore is made in a temporary subfolder and the real middleware
-(``pipetask run-qbb``) runs in a forked process of its own: one start of the interpreter and one
-import of the middleware serve both, and whatever the task does to its process, the runner lives
-on to tell. Exit codes: see `EXIT_CODES` and docs/quantum-runner.md.
+(``--records FILE``: all of them in one file) are left there. With ``--checkpoint FILE`` a call that
+fails leaves what its finished quanta made, and the next call runs only the rest. A private
+datastore is made in a temporary subfolder and the real middleware (``pipetask run-qbb``) runs in a
+forked process of its own: one start of the interpreter and one import of the middleware serve
+both, and whatever the task does to its process, the runner lives on to tell. Exit codes: see
+`EXIT_CODES` and docs/quantum-runner.md.
 """
 
 from __future__ import annotations
@@ -518,7 +519,7 @@ def _is_meant(quantum: Quantum, label: str, data_id: str) -> bool:
 
 def _still_to_run(call: Call, quanta: Sequence[Quantum], ended: Ended, work: Path) -> list[Quantum]:
     """What a process that crashed did not come to, and what does not depend on a quantum that it lost."""
-    if ended.code == 0 and ended.signal is None or not ended.began or ended.signal in _ENDS_THE_CALL:
+    if (ended.code == 0 and ended.signal is None) or not ended.began or ended.signal in _ENDS_THE_CALL:
         return []
     done = {each.id for each in quanta if _metadata_of(call, each, work).exists()}
     lost = _upstream(quanta, {each.id for each in quanta if each.id in ended.began - done})
@@ -585,12 +586,12 @@ def watching() -> Iterator[Watch]:
 def _in_child(work: Path, verb: str, classes: Iterable[str], log: Path) -> NoReturn:
     code = 1
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _die_with_parent()
         sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL if each == signal.SIGTERM else signal.default_int_handler)
         os.chdir(work)  # what a task drops into its folder goes away with it
         os.environ.setdefault("DAF_BUTLER_CACHE_DIRECTORY_IF_UNSET", str(work / "cache"))
         code = _pipetask(work, verb, classes)
@@ -635,13 +636,19 @@ def _die_with_parent() -> None:
 # After the middleware: what there is, what is rightly absent, and the record that says so.
 
 
-def judge(call: Call, ended: Ended, work: Path, folder: Path) -> list[dict[str, Any]]:
-    """Hand outputs over to `folder`, judge what is absent, write a record for each quantum; returns the records."""
+def judge(
+    call: Call, quanta: Sequence[Quantum], passes: Sequence[Ended], work: Path, folder: Path
+) -> list[dict[str, Any]]:
+    """Hand outputs over to `folder` and judge what is absent; returns a record for each of the quanta that ran."""
     places = {key: work / "store" / each.path.partition("#")[0] for key, each in call.datasets.items()}
     present = {key for key, place in places.items() if place.exists()}
+    last = {id: ended for ended in passes for id in ended.given}
+    began = {id for ended in passes for id in ended.began}
+    process = _process(passes, len(quanta))
     records = []
-    for quantum in call.quanta:
-        record = blank_record(quantum, ended, len(call.quanta))
+    for quantum in quanta:
+        ended = last[quantum.id]
+        record = blank_record(quantum, ended, process)
         record["absent_inputs"] = [
             call.datasets[d].name for row in quantum.inputs.values() for d in row if d not in present
         ]
@@ -649,18 +656,34 @@ def judge(call: Call, ended: Ended, work: Path, folder: Path) -> list[dict[str, 
         if quantum.label == INIT:
             record |= _verdict_on_init(call, quantum, ended, present)
         elif metadata in present:
-            record |= _verdict_on_finished(call, quantum, json.loads(places[metadata].read_text()), present)
+            content = json.loads(places[metadata].read_text())
+            record |= _verdict_on_finished(call, quantum, content, present, alone=len(quanta) == 1)
         else:
-            record |= _verdict_on_unfinished(quantum, ended, present)
+            record |= _verdict_on_unfinished(quantum, ended, began=quantum.id in began or len(quanta) == 1)
         records.append(record)
-    for quantum, record in zip(call.quanta, records, strict=True):
+    lost = {each.id for each, record in zip(quanta, records, strict=True) if record["exit_code"]}
+    causes = _upstream(quanta, lost & began)
+    for quantum, record in zip(quanta, records, strict=True):
+        if quantum.id in causes and quantum.id in lost - began:
+            message = f"it needs what {causes[quantum.id]} was to make"
+            record |= {"status": "upstream-failed", "exit_code": TASK_FAILED, "message": message}
         _hand_over(call, quantum, record, places, present, folder)
     return records
 
 
-def blank_record(quantum: Quantum, ended: Ended | None, quanta: int) -> dict[str, Any]:
-    """A record before judgement; schemas/quantum_record.schema.json tells what every field means."""
+def _process(passes: Sequence[Ended], quanta: int) -> dict[str, Any]:
+    """What the whole call took, the runner itself included."""
     own = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "quanta": quanta,
+        "wall_seconds": round(sum(each.wall for each in passes), 3),
+        "cpu_seconds": round(sum(each.cpu for each in passes) + own.ru_utime + own.ru_stime, 3),
+        "peak_memory_mib": round(max((each.memory for each in passes), default=0.0), 1),
+    }
+
+
+def blank_record(quantum: Quantum, ended: Ended | None, process: Mapping[str, Any]) -> dict[str, Any]:
+    """A record before judgement; schemas/quantum_record.schema.json tells what every field means."""
     ran = ended is not None
     ended = ended or Ended(0, None, time.time(), 0.0, 0.0, 0.0, [], True)
     return {
@@ -679,12 +702,7 @@ def blank_record(quantum: Quantum, ended: Ended | None, quanta: int) -> dict[str
         "wall_seconds": round(ended.wall, 3),
         "cpu_seconds": round(ended.cpu, 3),
         "peak_memory_mib": round(ended.memory, 1),
-        "process": {
-            "quanta": quanta,
-            "wall_seconds": round(ended.wall, 3),
-            "cpu_seconds": round(ended.cpu + own.ru_utime + own.ru_stime, 3),
-            "peak_memory_mib": round(ended.memory, 1),
-        },
+        "process": dict(process),
         "host": platform.node(),
         "python": platform.python_version(),
         "outputs": [],
@@ -697,7 +715,9 @@ def _utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _verdict_on_finished(call: Call, quantum: Quantum, metadata: Any, present: set[UUID]) -> dict[str, Any]:
+def _verdict_on_finished(
+    call: Call, quantum: Quantum, metadata: Any, present: set[UUID], *, alone: bool
+) -> dict[str, Any]:
     """The quantum wrote its metadata, so it succeeded; does that explain every absent output?
 
     Caveats are a bit set. A quantum that lost inputs may have given outputs up before it ran, without any bit. What
@@ -714,7 +734,7 @@ def _verdict_on_finished(call: Call, quantum: Quantum, metadata: Any, present: s
         for d in row
         if d not in present and (d in written or not explained or connection == "_log")
     ]
-    verdict = {"caveats": caveats, **(_own_figures(section["arrays"]) if len(call.quanta) > 1 else {})}
+    verdict = {"caveats": caveats, "signal": None, **({} if alone else _own_figures(section["arrays"]))}
     if lost:
         message = f"missing although caveats {caveats} do not explain it: {', '.join(lost)}"
         return {**verdict, "status": "output-missing", "exit_code": OUTPUT_MISSING, "message": message}
@@ -733,23 +753,19 @@ def _own_figures(arrays: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     }
 
 
-def _verdict_on_unfinished(quantum: Quantum, ended: Ended, present: set[UUID]) -> dict[str, Any]:
-    """No metadata: it failed, or never started because another quantum of the same process failed."""
+def _verdict_on_unfinished(quantum: Quantum, ended: Ended, *, began: bool) -> dict[str, Any]:
+    """No metadata: it failed, or its process ended before it started."""
     if not ended.importable:
         return {"exit_code": ENVIRONMENT, "status": "environment", "message": "the task cannot be imported here"}
     if ended.signal is not None:
-        name = signal.Signals(ended.signal).name
-        return {"exit_code": SIGNAL + ended.signal, "status": "signal", "message": f"ended by {name}"}
+        name, code = signal.Signals(ended.signal).name, SIGNAL + ended.signal
+        if began:
+            return {"exit_code": code, "status": "signal", "message": f"ended by {name}"}
+        return {"exit_code": code, "status": "not-started", "message": f"{name} ended the call before it started"}
     if ended.code == 0:
         message = "the middleware exited with 0 but left no metadata"
         return {"exit_code": OUTPUT_MISSING, "status": "output-missing", "message": message}
     reason = _reason(quantum, ended.said)
-    if (
-        reason is None
-        and quantum.label != INIT
-        and not any(d in present for row in quantum.outputs.values() for d in row)
-    ):
-        reason = "it left no log; another quantum of the same call may have failed before it"
     return {"message": f"the middleware exited with {ended.code}" + (f": {reason}" if reason else "")}
 
 
@@ -757,7 +773,7 @@ def _reason(quantum: Quantum, said: Sequence[str]) -> str | None:
     """The exception that ended the quantum, from the middleware's own line about it."""
     for line in reversed(said):
         found = _FAILED_LINE.search(line)
-        if found and found[1] == quantum.label and all(f"{k}: {v!r}" in found[2] for k, v in quantum.data_id.items()):
+        if found and _is_meant(quantum, found[1], found[2]):
             return found[3]
     return None
 
@@ -765,7 +781,7 @@ def _reason(quantum: Quantum, said: Sequence[str]) -> str | None:
 def _verdict_on_init(call: Call, quantum: Quantum, ended: Ended, present: set[UUID]) -> dict[str, Any]:
     lost = [call.datasets[d].name for row in quantum.outputs.values() for d in row if d not in present]
     if ended.code or ended.signal or not ended.importable:
-        return _verdict_on_unfinished(quantum, ended, present)
+        return _verdict_on_unfinished(quantum, ended, began=True)
     if lost:
         return {"status": "output-missing", "exit_code": OUTPUT_MISSING, "message": f"missing: {', '.join(lost)}"}
     return {"status": "done", "exit_code": 0}
@@ -774,16 +790,14 @@ def _verdict_on_init(call: Call, quantum: Quantum, ended: Ended, present: set[UU
 def _hand_over(
     call: Call, quantum: Quantum, record: dict[str, Any], places: Mapping[UUID, Path], present: set[UUID], folder: Path
 ) -> None:
-    """Move outputs to their names, put markers for the rest, write the record; a failed quantum hands over its log."""
+    """Move outputs to their names and put markers for the rest; a failed quantum hands over its log."""
     done = record["status"] == "done"
     for connection, row in quantum.outputs.items():
         for dataset in row if done or connection == "_log" else ():
             target = folder / call.datasets[dataset].name
             if dataset in present:
                 os.replace(places[dataset], target)
-                with target.open("rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                size = target.stat().st_size
+                size, digest = _size_and_sum(target)
                 record["outputs"].append(
                     {"connection": connection, "name": target.name, "size": size, "sha256": digest}
                 )
@@ -791,8 +805,6 @@ def _hand_over(
                 about = {"dataset": str(dataset), "quantum": str(quantum.id), "caveats": record["caveats"]}
                 target.write_bytes(MARKER + json.dumps(about).encode() + b"\n")
                 record["absent_outputs"].append({"connection": connection, "name": target.name})
-    if quantum.record:
-        (folder / quantum.record).write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _tail(said: Sequence[str]) -> list[str]:
@@ -810,21 +822,152 @@ def tell(record: Mapping[str, Any], quantum: Quantum, tail: Sequence[str]) -> No
         _say(f"rubincwl: done {quantum} {record['wall_seconds']:.1f} s\n")
         return
     lines = [f"rubincwl: failed {quantum} exit {record['exit_code']}: {record['message']}"]
-    _say("\n".join(lines + [f"rubincwl| {each}" for each in tail]) + "\n")
+    if record["status"] not in ("upstream-failed", "not-started"):
+        lines += [f"rubincwl| {each}" for each in tail]
+    _say("\n".join(lines) + "\n")
+    _say(record_line(record, _LONGEST_LINE, tail) + "\n")
+
+
+def record_line(record: Mapping[str, Any], longest: int, tail: Sequence[str] = ()) -> str:
+    """The record in one line of fewer than `longest` characters: the log, then files, then words are left out."""
     kept = list(tail)
+    fields = dict(record, message=record["message"][:1000])
     while True:
-        line = RECORD_PREFIX + json.dumps({**record, "log_tail": kept}, separators=(",", ":"))
-        if len(line) < _LONGEST_LINE or not kept:
-            break
-        del kept[0]
-    _say(line + "\n")
+        line = RECORD_PREFIX + json.dumps(fields | ({"log_tail": kept} if kept else {}), separators=(",", ":"))
+        if len(line) < longest:
+            return line
+        if kept:
+            del kept[: max(1, len(kept) // 4)]
+        elif droppable := [each for each in ("outputs", "absent_inputs", "absent_outputs") if fields[each]]:
+            fields[droppable[0]] = []
+        elif len(fields["message"]) > 100:
+            fields["message"] = fields["message"][:100]
+        else:
+            return line
+
+
+def print_records(records: Sequence[Mapping[str, Any]]) -> None:
+    """Every record of a failed call on standard output, which workflow systems keep where files are lost."""
+    room, longest = _LONGEST_OUTPUT, min(_LONGEST_LINE, _LONGEST_OUTPUT // max(1, len(records)))
+    sys.stdout.flush()
+    for number, record in enumerate(records):
+        line = (record_line(record, longest) + "\n").encode(errors="replace")
+        room -= len(line)
+        if room < 0:
+            os.write(1, f"rubincwl: {len(records) - number} more records were left out\n".encode())
+            return
+        _write(1, line)
 
 
 def _say(text: str) -> None:
     sys.stderr.flush()
-    data = text.encode(errors="replace")
+    _write(2, text.encode(errors="replace"))
+
+
+def _write(descriptor: int, data: bytes) -> None:
     while data:
-        data = data[os.write(2, data) :]
+        data = data[os.write(descriptor, data) :]
+
+
+# Records in one file, and what earlier calls made.
+
+
+def write_records(call: Call, records: Sequence[Mapping[str, Any]], together: str | None, folder: Path) -> None:
+    """One file a quantum; or all in one, a collection as `collect` makes it, with the metadata of finished quanta."""
+    if together is None:
+        for quantum, record in zip(call.quanta, records, strict=True):
+            if quantum.record:
+                (folder / quantum.record).write_text(json.dumps(record, indent=1) + "\n")
+        return
+    rows: dict[str, Any] = {}
+    for quantum, record in zip(call.quanta, records, strict=True):
+        rows[quantum.record] = record
+        for output in record["outputs"]:
+            if output["connection"] == "_metadata":
+                rows[output["name"]] = json.loads((folder / output["name"]).read_text())
+    with (folder / together).open("w") as stream:
+        for name, content in sorted(rows.items()):
+            stream.write(json.dumps({"name": name, "content": content}) + "\n")
+
+
+def write_checkpoint(file: Path, records: Mapping[UUID, Mapping[str, Any]], folder: Path) -> None:
+    """Keep what finished quanta made (`records` by quantum) in a tar, its index first; it appears whole or not at all.
+
+    Without records it is an empty checkpoint: Pegasus transfers the file of a successful job, too, and waits for
+    minutes if there is none.
+    """
+    names = [each["name"] for record in records.values() for each in chain(record["outputs"], record["absent_outputs"])]
+    index = {"format": _CHECKPOINT, "records": list(records.values())}
+    part = file.with_name(file.name + ".part")
+    with tarfile.open(part, "w") as tar:
+        _add(tar, CHECKPOINT_INDEX, io.BytesIO(content := json.dumps(index).encode()), len(content))
+        for name in names:
+            with (folder / name).open("rb") as stream:
+                _add(tar, name, stream, (folder / name).stat().st_size)
+    os.replace(part, file)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: Any, size: int) -> None:
+    """A member without times and owners, so that the same files give the same bytes."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    tar.addfile(member, content)
+
+
+def restore_checkpoint(file: Path, call: Call, folder: Path) -> dict[UUID, dict[str, Any]]:
+    """Unpack what earlier calls finished of these quanta; returns their records.
+
+    What is not of this graph, damaged or incomplete is told and run again.
+    """
+    if not file.exists():
+        return {}
+    try:
+        with tarfile.open(file) as tar:
+            index = json.load(tar.extractfile(CHECKPOINT_INDEX) or io.BytesIO())
+            if index["format"] != _CHECKPOINT:
+                raise ValueError(f"its format is {index['format']!r}")
+            found = {UUID(each["quantum_id"]): each for each in index["records"]}
+            mine = {each.id: each for each in call.quanta}
+            if foreign := len(found.keys() - mine.keys()):
+                _say(f"rubincwl: {foreign} quanta in {file.name} are not of this call\n")
+            return {id: found[id] for id in found if id in mine and _unpack(tar, call, mine[id], found[id], folder)}
+    except (tarfile.TarError, KeyError, ValueError, TypeError, OSError, EOFError) as error:
+        _say(f"rubincwl: the checkpoint {file.name} cannot be used: {type(error).__name__}: {error}\n")
+        return {}
+
+
+def _unpack(tar: tarfile.TarFile, call: Call, quantum: Quantum, record: Mapping[str, Any], folder: Path) -> bool:
+    """Put a finished quantum's files into `folder`; false, and told, if one is not what its record says."""
+    expected = {call.datasets[d].name for row in quantum.outputs.values() for d in row}
+    sums = {each["name"]: (each["size"], each["sha256"]) for each in record["outputs"]}
+    absent = {each["name"] for each in record["absent_outputs"]}
+    faults = [f"{each} is not in its record" for each in expected - sums.keys() - absent]
+    for name in expected & (sums.keys() | absent):
+        try:
+            source = tar.extractfile(name)
+        except (KeyError, tarfile.TarError) as error:
+            faults.append(str(error))
+            continue
+        with (folder / name).open("wb") as target:
+            shutil.copyfileobj(source or io.BytesIO(), target)
+        if name in sums and sums[name] != _size_and_sum(folder / name):
+            faults.append(f"{name} has another checksum than its record says")
+        elif name in absent and not is_marker(folder / name):
+            faults.append(f"{name} is no marker")
+    if not faults:
+        _say(f"rubincwl: kept {quantum} of an earlier try\n")
+        return True
+    _say(f"rubincwl: what the checkpoint holds of {quantum} cannot be used: {'; '.join(sorted(faults))}\n")
+    for name in expected:
+        (folder / name).unlink(missing_ok=True)
+    return False
+
+
+def _size_and_sum(file: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256."""
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return file.stat().st_size, digest
 
 
 # The command line.
@@ -834,39 +977,60 @@ def run(args: argparse.Namespace) -> int:
     """Init or quanta: prepare, run, judge; returns the exit code."""
     folder, wanted = Path.cwd(), None if args.verb == "init" else [parse_task(each) for each in args.task]
     names = json.loads(Path(args.names).read_text()) if args.names else {}
-    check_environment()
+    checkpoint = Path(args.checkpoint) if wanted is not None and args.checkpoint else None
     work = Path(tempfile.mkdtemp(prefix=".rubincwl-", dir=folder))
     try:
+        check_environment()
         shutil.copyfile(args.butler, work / "butler.yaml")
         call = prepare(args.graph, work, wanted, names)
+        with watching() as watch:
+            kept = restore_checkpoint(checkpoint, call, folder) if checkpoint else {}
+            records, tails = _perform(call, kept, work, folder, watch)
+            ordered = [records[each.id] for each in call.quanta]
+            write_records(call, ordered, args.records if wanted is not None else None, folder)
+            code = max(each["exit_code"] for each in ordered)
+            if checkpoint:
+                done = {id: each for id, each in records.items() if code and not each["exit_code"]}
+                _keep(checkpoint, done, folder)
         for quantum in call.quanta:
-            _say(f"rubincwl: start {quantum}\n")
-        try:
-            link_inputs(call, work, folder)
-        except StopError as stop:
-            return _refuse(call, stop, folder)
-        call.shard.write(str(work / "shard.qg"))
-        tasks = call.shard.pipeline_graph.tasks.values()
-        verb = "run-qbb" if wanted is not None else "pre-exec-init-qbb"
-        ended = run_middleware(work, verb, sorted({each.task_class_name for each in tasks}))
-        records = judge(call, ended, work, folder)
-        for quantum, record in zip(call.quanta, records, strict=True):
-            tell(record, quantum, _tail(ended.said))
-        return next((each["exit_code"] for each in records if each["exit_code"]), 0)
+            if quantum.id not in kept:
+                tell(records[quantum.id], quantum, tails.get(quantum.id, ()))
+        if code:
+            print_records(ordered)
+        return int(code)
     except ImportError as error:
         raise StopError(ENVIRONMENT, f"a package that the datasets need cannot be imported: {error}") from error
     finally:
+        if checkpoint and not checkpoint.exists():
+            _keep(checkpoint, {}, folder)
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _refuse(call: Call, stop: StopError, folder: Path) -> int:
-    for quantum in call.quanta:
-        record = blank_record(quantum, None, len(call.quanta))
-        record |= {"status": "input-missing", "exit_code": stop.code, "message": str(stop)}
-        if quantum.record:
-            (folder / quantum.record).write_text(json.dumps(record, indent=1) + "\n")
-        tell(record, quantum, ())
-    return stop.code
+def _perform(
+    call: Call, kept: Mapping[UUID, dict[str, Any]], work: Path, folder: Path, watch: Watch
+) -> tuple[dict[UUID, dict[str, Any]], dict[UUID, list[str]]]:
+    """Run what is not kept of an earlier try; returns records of all quanta, and the end of each one's log."""
+    quanta = [each for each in call.quanta if each.id not in kept]
+    for quantum in quanta:
+        _say(f"rubincwl: start {quantum}\n")
+    try:
+        link_inputs(call, quanta, work, folder)
+    except StopError as stop:
+        verdict = {"status": "input-missing", "exit_code": stop.code, "message": str(stop)}
+        process = _process((), len(quanta))
+        return {**kept, **{each.id: blank_record(each, None, process) | verdict for each in quanta}}, {}
+    passes = run_quanta(call, quanta, work, watch)
+    records = judge(call, quanta, passes, work, folder)
+    tails = {id: _tail(ended.said) for ended in passes for id in ended.given}
+    return {**kept, **{each.id: record for each, record in zip(quanta, records, strict=True)}}, tails
+
+
+def _keep(checkpoint: Path, records: Mapping[UUID, Mapping[str, Any]], folder: Path) -> None:
+    """Write the checkpoint; that it cannot be written is told, and no reason to fail."""
+    try:
+        write_checkpoint(checkpoint, records, folder)
+    except OSError as error:
+        _say(f"rubincwl: the checkpoint {checkpoint.name} cannot be written: {error}\n")
 
 
 def parse_task(words: Sequence[str]) -> tuple[str, dict[str, str]]:
@@ -877,26 +1041,67 @@ def parse_task(words: Sequence[str]) -> tuple[str, dict[str, str]]:
     return label, dict(each.split("=", 1) for each in pairs)
 
 
+@dataclass(slots=True)
+class Piece:
+    """One record or metadata document among files to be collected."""
+
+    file: Path
+    start: int
+    """Where it begins, in bytes."""
+    size: int
+    line: bool
+    """Whether it stands in a line ``{"name": ..., "content": ...}``."""
+
+    def content(self) -> bytes:
+        """Its bytes; JSON out of a line is laid out anew."""
+        with self.file.open("rb") as stream:
+            stream.seek(self.start)
+            data = stream.read(self.size)
+        return json.dumps(json.loads(data)["content"], indent=1).encode() + b"\n" if self.line else data
+
+
+def pieces(file: Path) -> Iterator[tuple[str, Piece]]:
+    """What a file brings: itself, or what a collection (.jsonl, .tar) of an earlier call holds. Raises `StopError`."""
+    try:
+        if file.suffix == ".jsonl":
+            start = 0
+            with file.open("rb") as stream:
+                for line in stream:
+                    yield json.loads(line)["name"], Piece(file, start, len(line), line=True)
+                    start += len(line)
+        elif file.suffix == ".tar":
+            with tarfile.open(file) as tar:
+                for member in tar:
+                    yield member.name, Piece(file, member.offset_data, member.size, line=False)
+        else:
+            yield file.name, Piece(file, 0, file.stat().st_size, line=False)
+    except (ValueError, KeyError, TypeError, tarfile.TarError) as error:
+        raise StopError(INPUT_MISSING, f"{file} is no collection: {type(error).__name__}: {error}") from error
+
+
 def collect(args: argparse.Namespace) -> int:
-    """Put records and metadata, not payload, into one file: JSON lines or tar; same input, same bytes."""
-    named = [Path(each) for each in args.files] or sorted(Path.cwd().glob("*_record*")) + sorted(
-        Path.cwd().glob("*_metadata*")
-    )
-    files = sorted({each.name: each for each in named if each.is_file()}.items())
-    if lost := [str(each) for each in named if not each.is_file()]:
+    """Put records and metadata, not payload, into one file: JSON lines or tar; same input, same bytes.
+
+    Collections among the files are merged, so that a tree of calls gathers what one could not fetch.
+    """
+    target, here = Path(args.output), Path.cwd()
+    found = sorted({each for end in ("*_record*", "*_metadata*", "_collect*") for each in here.glob(end)})
+    files = [Path(each) for each in args.files] or [each for each in found if each != here / target]
+    if lost := [str(each) for each in files if not each.is_file()]:
         raise StopError(INPUT_MISSING, f"to be collected but missing: {', '.join(lost)}")
-    target = Path(args.output)
+    rows: dict[str, Piece] = {}
+    for name, piece in chain.from_iterable(map(pieces, files)):
+        if name in rows and json.loads(rows[name].content()) != json.loads(piece.content()):
+            raise StopError(USAGE, f"{rows[name].file} and {piece.file} hold different {name}")
+        rows.setdefault(name, piece)
     if target.suffix == ".jsonl":
         with target.open("w") as stream:
-            for name, path in files:
-                stream.write(json.dumps({"name": name, "content": json.loads(path.read_text())}) + "\n")
+            for name, piece in sorted(rows.items()):
+                stream.write(json.dumps({"name": name, "content": json.loads(piece.content())}) + "\n")
         return 0
     with tarfile.open(target, "w") as tar:
-        for name, path in files:
-            member = tarfile.TarInfo(name)
-            member.size = path.stat().st_size
-            with path.open("rb") as content:
-                tar.addfile(member, content)
+        for name, piece in sorted(rows.items()):
+            _add(tar, name, io.BytesIO(content := piece.content()), len(content))
     return 0
 
 
@@ -921,7 +1126,13 @@ def parser() -> argparse.ArgumentParser:
                 metavar=("LABEL", "dim=value"),
                 help="a quantum; may be repeated",
             )
-    verb = verbs.add_parser("collect", help="gather records and metadata into one file", fromfile_prefix_chars="@")
+            verb.add_argument("--records", metavar="FILE", help="a .jsonl for all records, instead of one file each")
+            verb.add_argument(
+                "--checkpoint", metavar="FILE", help="keep what is done if the call fails; run only what is left"
+            )
+    verb = verbs.add_parser(
+        "collect", help="gather records, metadata and earlier collections", fromfile_prefix_chars="@"
+    )
     verb.add_argument("--output", required=True, help="a .tar or .jsonl file")
     verb.add_argument("files", nargs="*", metavar="FILE", help="by default those of the current folder")
     verb.set_defaults(action=collect)

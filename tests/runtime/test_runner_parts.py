@@ -67,15 +67,15 @@ def _judge(tmp_path: Path, *, caveats: int, written: list[UUID], stored: set[UUI
     """The record of a quantum whose metadata says `caveats` and `written`, where only `stored` is in the store."""
     outputs = {"out": [_OUT], "_log": [_LOG], "_metadata": [_METADATA]}
     quantum = Quantum(UUID(int=9), "isr", {"exposure": 1}, {"inp": [_IN]}, outputs, "record")
-    call = Call(
-        [quantum], {each: Staged(f"file{each.int}", str(each.int)) for each in (_OUT, _LOG, _METADATA, _IN)}, None
-    )
+    datasets = {each: Staged(f"file{each.int}", str(each.int)) for each in (_OUT, _LOG, _METADATA, _IN)}
+    call = Call([quantum], datasets, lambda chosen: None)
     (tmp_path / "store").mkdir()
     for each in stored | {_METADATA}:
         (tmp_path / "store" / str(each.int)).touch()
     section = {"scalars": {"caveats": caveats}, "arrays": {"outputs": [str(each) for each in written]}}
     (tmp_path / "store" / str(_METADATA.int)).write_text(json.dumps({"metadata": {"quantum": section}}))
-    (record,) = judge(call, Ended(0, None, 0.0, 1.0, 1.0, 100.0, [], True), tmp_path, tmp_path)
+    ended = Ended(0, None, 0.0, 1.0, 1.0, 100.0, [], True, given={quantum.id})
+    (record,) = judge(call, [quantum], [ended], tmp_path, tmp_path)
     return record
 
 
