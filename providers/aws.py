@@ -11,7 +11,19 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from providers.base import COMPUTE, LOCAL, STAGING, Capability, Object, Placeholder, Problem, Replica, Site, Store
+from providers.base import (
+    COMPUTE,
+    LOCAL,
+    STAGING,
+    Capability,
+    MachineType,
+    Object,
+    Placeholder,
+    Problem,
+    Replica,
+    Site,
+    Store,
+)
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(?!.*//)[A-Za-z0-9._=-][A-Za-z0-9._=/-]*")
@@ -19,6 +31,29 @@ _ACCOUNT = re.compile(r"[A-Za-z0-9_]+@[A-Za-z0-9_]+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _KEY_REFUSED = re.compile(r"[\s\\'\"?#*\[\]$`{}<>|^]|[^\x20-\x7e]")
 """What breaks on the way through Pegasus: its shell quotes, its JSON without escapes, its wildcards and its URLs."""
+
+# vCPU and GiB as EC2's DescribeInstanceTypes gives them; x86-64, since the science stack is built for it. Machines
+# without a disk of their own (None) take an EBS volume of any size.
+_MACHINES = (
+    MachineType("c6i.xlarge", 4, 8),
+    MachineType("c6i.2xlarge", 8, 16),
+    MachineType("c6i.4xlarge", 16, 32),
+    MachineType("m6i.xlarge", 4, 16),
+    MachineType("m6i.2xlarge", 8, 32),
+    MachineType("m6i.4xlarge", 16, 64),
+    MachineType("r6i.xlarge", 4, 32),
+    MachineType("r6i.2xlarge", 8, 64),
+    MachineType("r6i.4xlarge", 16, 128),
+    MachineType("r6i.8xlarge", 32, 256),
+    MachineType("r6i.16xlarge", 64, 512),
+    MachineType("r6i.32xlarge", 128, 1024),
+    MachineType("x2iedn.4xlarge", 16, 512),
+    MachineType("x2iedn.8xlarge", 32, 1024),
+    MachineType("x2iedn.16xlarge", 64, 2048),
+    MachineType("x2iedn.32xlarge", 128, 4096),
+    MachineType("g5.xlarge", 4, 16, gpus=1),
+    MachineType("g5.12xlarge", 48, 192, gpus=4),
+)
 
 _BUCKET_MARK = Placeholder("@BUCKET@", "the S3 bucket that stages files and takes the results", "aws.bucket")
 
@@ -69,6 +104,10 @@ class AWS:
             Site(STAGING, store=Store(scratch=root.below("scratch"), outputs=root.below("outputs"))),
             Site(LOCAL),
         )
+
+    def machines(self) -> tuple[MachineType, ...]:
+        """Current types for computing, general use, much memory, very much memory, and GPUs."""
+        return _MACHINES
 
     def replica(self, url: str) -> Replica | Problem:
         """Any ``s3://bucket/key``, read with the credentials of the settings."""

@@ -60,6 +60,29 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineType:
+    """A kind of machine that can be had."""
+
+    name: str
+    cores: int
+    """What a scheduler hands out: threads (vCPU) on clouds."""
+    memory_gib: float
+    """As it is published."""
+    disk_gib: float | None = None
+    """None where a volume of any size can be attached."""
+    gpus: int = 0
+    usable: float = 0.96
+    """How much of the published memory jobs can have. The kernel and its page tables take their share before the
+    scheduler sees any: an 8 GiB machine of AWS shows 7985 MiB, 97.5 % (AWS Batch user guide, 'Compute resource memory
+    management'); what is left of it runs the scheduler's own processes."""
+
+    @property
+    def usable_mib(self) -> int:
+        """The most that one job can ask for."""
+        return int(self.memory_gib * 1024 * self.usable)
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something wrong with the settings; the driver turns it into a finding."""
 
@@ -106,4 +129,8 @@ class Provider(Protocol):
 
     def replica(self, url: str) -> Replica | Problem:
         """How jobs reach the existing file or folder at `url`, or why they cannot."""
+        ...
+
+    def machines(self) -> tuple[MachineType, ...]:
+        """Kinds of machines that suit, from small to large; none where nobody knows what the pool has."""
         ...

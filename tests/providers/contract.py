@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from providers import Placeholder, Problem, Provider, Replica, load_provider
+from providers import MachineType, Placeholder, Problem, Provider, Replica, load_provider
 
 
 class ProviderContract:
@@ -58,6 +58,16 @@ class ProviderContract:
         assert isinstance(provider.replica(self.inputs), Replica)
         for url in ("file:///data/raw.fits", "/data/raw.fits", "ftp://host/x", ""):
             assert isinstance(provider.replica(url), Problem)
+
+    def test_its_machines_are_real_and_named_once(self) -> None:
+        machines = self.made().machines()
+        assert all(isinstance(each, MachineType) for each in machines)
+        assert len({each.name for each in machines}) == len(machines)
+        for each in machines:
+            assert each.cores >= 1
+            assert 0 < each.usable_mib < each.memory_gib * 1024
+            assert each.gpus >= 0
+            assert each.disk_gib is None or each.disk_gib > 0
 
     def test_it_imports_nothing_of_the_compiler(self) -> None:
         module = sys.modules[type(self.made()).__module__]

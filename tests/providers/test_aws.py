@@ -67,3 +67,18 @@ def test_a_replica_keeps_bucket_and_key() -> None:
 )
 def test_a_replica_that_the_s3_client_would_misread_is_refused(url: str) -> None:
     assert isinstance(load_provider("aws", TestAWS.good).replica(url), Problem)
+
+
+def test_machines_have_the_cores_and_memory_that_ec2_publishes() -> None:
+    import gzip
+    import json
+    from importlib.resources import files
+
+    # What DescribeInstanceTypes answers, as moto ships it.
+    published = json.loads(gzip.decompress((files("moto") / "ec2/resources/instance_types.json.gz").read_bytes()))
+    for machine in load_provider("aws").machines():
+        found = published[machine.name]
+        assert machine.cores == found["VCpuInfo"]["DefaultVCpus"]
+        assert machine.memory_gib * 1024 == found["MemoryInfo"]["SizeInMiB"]
+        assert machine.gpus == sum(each["Count"] for each in found.get("GpuInfo", {}).get("Gpus", []))
+        assert "x86_64" in found["ProcessorInfo"]["SupportedArchitectures"]

@@ -1,0 +1,23 @@
+"""What every quantum asks for, by rules, profiles, bps settings and records, with the reason of each number."""
+
+from compiler.analysis.resources.machines import check_fits, fitting
+from compiler.analysis.resources.profiles import known_profiles
+from compiler.analysis.resources.reasons import FILE, Kept, Reason, Reasons, write_requests
+from compiler.analysis.resources.records import Records, read_records
+from compiler.analysis.resources.resolve import make_requests
+from compiler.analysis.resources.rules import Written
+
+__all__ = [
+    "FILE",
+    "Kept",
+    "Reason",
+    "Reasons",
+    "Records",
+    "Written",
+    "check_fits",
+    "fitting",
+    "known_profiles",
+    "make_requests",
+    "read_records",
+    "write_requests",
+]
