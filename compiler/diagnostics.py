@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Literal
+
+_WIDE = 400
+"""Characters of a line that are shown."""
 
 Severity = Literal["error", "warning", "note"]
 
@@ -125,17 +129,21 @@ def render(finding: Diagnostic) -> str:
 
 def _excerpt(span: Span) -> list[str]:
     try:
-        lines = Path(span.file).read_text(encoding="utf-8").splitlines()
+        with Path(span.file).open(encoding="utf-8") as file:
+            line = next(islice(file, span.line - 1, None), None)
     except (OSError, UnicodeDecodeError):
         return []
-    if not 1 <= span.line <= len(lines):
+    if line is None or span.line < 1:
         return []
-    text = lines[span.line - 1].replace("\t", " ")
+    # Of a long line, such as a block of a graph, the neighbourhood says enough.
+    cut = max(0, span.column - 1 - _WIDE // 2) if len(line) > _WIDE else 0
+    text = line.rstrip("\n").replace("\t", " ")[cut : cut + _WIDE]
+    column = span.column - cut
     width = max(1, (span.end_column or span.column + 1) - span.column)
     margin = f"{span.line:4} | "
     return [
         margin + text,
-        " " * (len(margin) + span.column - 1) + "^" * min(width, max(1, len(text) - span.column + 1)),
+        " " * (len(margin) + column - 1) + "^" * min(width, max(1, len(text) - column + 1)),
     ]
 
 

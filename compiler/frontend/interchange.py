@@ -1,167 +1,51 @@
-"""The interchange format: a quantum graph as lines of JSON, for graphs that the Rubin middleware did not make.
+"""Read the interchange format: a quantum graph as lines of JSON, for graphs that the Rubin middleware did not make.
 
-docs/interchange.md describes it, schemas/interchange.schema.json says it exactly; this module reads and writes it.
+docs/interchange.md describes it, schemas/interchange.schema.json says it exactly.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 from uuid import UUID
 
 import msgspec
 import zstandard
 
+from compiler.collection import no_collection
 from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin, Span, closest
+from compiler.frontend import interchange_blocks as blocks
+from compiler.frontend.interchange_lines import (
+    FORMAT,
+    VERSION,
+    VERSIONS,
+    DatasetLine,
+    DatasetsLine,
+    EdgeColumn,
+    FaultError,
+    GraphLine,
+    InitLine,
+    Line,
+    QuantaLine,
+    QuantumLine,
+    TaskLine,
+    TypeLine,
+)
+from compiler.frontend.interchange_writer import write_interchange as write_interchange
 from compiler.frontend.predicted import Progress
 from compiler.rubin import Connection, ConnectionKind, DatasetType, GraphBuilder, QuantumGraph, StoredFile, Task
+from compiler.rubin.build import EdgeColumns
 from compiler.rubin.graph import Value
-from compiler.rubin.ids import dataset_id, init_id, quantum_id
 
-FORMAT = "rubincwl-graph"
-VERSION = 1
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _PAGE = 1 << 20
+_PACKED_PAGE = 1 << 16
+"""Compressed text may be a hundred times smaller than what is in it."""
 _ENOUGH = 20
 """Findings after which reading stops."""
-
-
-Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""Bytes."""
-
-
-class _Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, omit_defaults=True):
-    """One line."""
-
-
-class GraphLine(_Record, tag="graph"):
-    """The first line."""
-
-    format: str
-    version: int
-    output_run: str = ""
-    quanta: int | None = None
-    datasets: int | None = None
-    """With both counts a file that was cut between two lines is noticed."""
-
-
-class TypeLine(_Record, tag="dataset_type"):
-    name: str
-    dimensions: tuple[str, ...] = ()
-    storage_class: str = ""
-    is_calibration: bool = False
-
-
-class Port(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """A connection of a task."""
-
-    name: str
-    kind: ConnectionKind
-    dataset_type: str
-    storage_class: str = ""
-
-
-class TaskLine(_Record, tag="task"):
-    label: str
-    task_class: str = ""
-    dimensions: tuple[str, ...] = ()
-    implied: tuple[str, ...] = ()
-    connections: tuple[Port, ...] = ()
-
-
-class File(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The datastore's record of a dataset that exists."""
-
-    path: str
-    size: Size | None = None
-    formatter: str = ""
-    checksum: str | None = None
-
-
-class DatasetLine(_Record, tag="dataset", gc=False):
-    type: str
-    values: tuple[int | str, ...] = ()
-    run: str | None = None
-    """The graph's output run if absent."""
-    id: UUID | None = None
-    file: File | None = None
-
-
-class QuantumLine(_Record, tag="quantum", gc=False):
-    task: str
-    values: tuple[int | str, ...] = ()
-    inputs: dict[str, tuple[int, ...]] = {}
-    outputs: dict[str, tuple[int, ...]] = {}
-    id: UUID | None = None
-
-
-class InitLine(_Record, tag="init"):
-    task: str
-    inputs: dict[str, tuple[int, ...]] = {}
-    outputs: dict[str, tuple[int, ...]] = {}
-    id: UUID | None = None
-
-
-_Line = GraphLine | TypeLine | TaskLine | DatasetLine | QuantumLine | InitLine
-
-
-def write_interchange(graph: QuantumGraph, path: Path | str) -> None:
-    """Write `graph`; compressed if the name ends in ``.zst``. The same graph gives the same bytes."""
-    with Path(path).open("wb") as file:
-        if not str(path).endswith(".zst"):
-            _write(graph, file)
-            return
-        with zstandard.ZstdCompressor(level=6).stream_writer(file, closefd=False) as packed:
-            _write(graph, packed)
-
-
-def _write(graph: QuantumGraph, file: BinaryIO | zstandard.ZstdCompressionWriter) -> None:
-    encoder = msgspec.json.Encoder()
-    page = bytearray()
-    for record in _records(graph):
-        page += encoder.encode(record)
-        page += b"\n"
-        if len(page) > _PAGE:
-            file.write(bytes(page))
-            page.clear()
-    file.write(bytes(page))
-
-
-def _records(graph: QuantumGraph) -> Iterator[_Line]:
-    yield GraphLine(FORMAT, VERSION, graph.output_run, graph.n_quanta, graph.n_datasets)
-    for kind in graph.dataset_types:
-        yield TypeLine(kind.name, kind.dimensions, kind.storage_class, kind.is_calibration)
-    for task in graph.tasks:
-        ports = tuple(Port(c.name, c.kind, c.dataset_type, c.storage_class) for c in task.connections)
-        yield TaskLine(task.label, task.task_class, task.dimensions, task.implied, ports)
-    for number in range(graph.n_datasets):
-        dataset = graph.dataset(number)
-        values = tuple(dataset.data_id.values())
-        file = None if dataset.file is None else _file_of(dataset.file)
-        run = None if dataset.run == graph.output_run else dataset.run
-        derived = dataset.id.bytes == dataset_id(dataset.type, values, dataset.run)
-        yield DatasetLine(dataset.type, values, run, None if derived else dataset.id, file)
-    for init in graph.init:
-        yield InitLine(init.label, dict(init.inputs), dict(init.outputs), _unless(init.id, init_id(init.label)))
-    for number, task in enumerate(graph.tasks):
-        columns = [graph.vocabulary[d] for d in task.all_dimensions]
-        for q, codes in zip(graph.quanta_of(number), graph.quantum_codes[number].tolist(), strict=True):
-            row = tuple(column[code] for column, code in zip(columns, codes, strict=True))
-            quantum = graph.quantum(q)
-            derived_id = quantum_id(task.label, row[: len(task.dimensions)])
-            yield QuantumLine(
-                task.label, row, dict(quantum.inputs), dict(quantum.outputs), _unless(quantum.id, derived_id)
-            )
-
-
-def _file_of(stored: StoredFile) -> File:
-    return File(stored.path, stored.size, stored.formatter, stored.checksum)
-
-
-def _unless(id: UUID, derived: bytes) -> UUID | None:
-    return None if id.bytes == derived else id
 
 
 def read_interchange(
@@ -170,7 +54,7 @@ def read_interchange(
     """The graph in an interchange file, compressed or not; raises `CompileError` with the line of each fault."""
     reader = _Reader(str(path), Findings() if findings is None else findings, progress)
     try:
-        with Path(path).open("rb") as file:
+        with no_collection(), Path(path).open("rb") as file:
             reader.read(_lines(file))
     except OSError as error:
         message = f"cannot read the quantum graph: {error.strerror or error}"
@@ -179,7 +63,8 @@ def read_interchange(
         message = f"the quantum graph is broken: {str(error) or type(error).__name__}"
         help = "write it again, or copy it again: the file may be cut short"
         raise CompileError([Diagnostic("broken-graph", message, Origin(str(path)), help)]) from None
-    return reader.finish()
+    with no_collection():
+        return reader.finish()
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -198,7 +83,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _pages(file: BinaryIO) -> Iterator[bytes]:
-    page = file.read(_PAGE)
+    page = file.read(_PACKED_PAGE)
     if not page.startswith(_ZSTD):
         while page:
             yield page
@@ -210,17 +95,9 @@ def _pages(file: BinaryIO) -> Iterator[bytes]:
             unpack = zstandard.ZstdDecompressor().decompressobj()
         yield unpack.decompress(page)
         # What stands behind a frame's end is the next frame: compressed files may be joined.
-        page = unpack.unused_data or file.read(_PAGE)
+        page = unpack.unused_data or file.read(_PACKED_PAGE)
     if not unpack.eof:
         raise EOFError("the compressed text ends in the middle")
-
-
-class _FaultError(Exception):
-    """Something is wrong in a line, at a word of it."""
-
-    def __init__(self, code: str, message: str, word: str | None = None, help: str | None = None) -> None:
-        super().__init__(message)
-        self.code, self.word, self.help = code, word, help
 
 
 class _Reader:
@@ -233,27 +110,31 @@ class _Reader:
         self._types: dict[str, DatasetType] = {}
         self._tasks: dict[str, Task] = {}
         self._datasets = self._added = self._quanta = 0
+        self._blocks: list[tuple[int, int, str]] = []
+        """Of each line of datasets, from the first block on: its first dataset's number, its own, their type."""
         self._inits: set[str] = set()
 
     def read(self, lines: Iterator[bytes]) -> None:
-        decode = msgspec.json.Decoder(_Line).decode
+        decode = msgspec.json.Decoder(Line).decode
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                self._take(decode(line))
+                self._take(decode(line), number)
             except msgspec.MsgspecError as error:
-                # Its number is taken, so that the numbers behind it stay right.
-                self._datasets += b'"dataset"' in line[:30]
+                # Its numbers are taken, so that those behind it stay right.
+                self._datasets += _announced(line)
                 self._tell(
-                    number, line, _FaultError("broken-graph", f"not a line of this format: {_short(error)}"), error
+                    number, line, FaultError("broken-graph", f"not a line of this format: {_short(error)}"), error
                 )
-            except _FaultError as fault:
+            except FaultError as fault:
                 self._tell(number, line, fault)
             if self._head is None or len(self._findings.errors) >= _ENOUGH:
                 break
         self._findings.raise_errors()
         self._count()
+        if self._blocks:
+            self._doubled()
 
     def finish(self) -> QuantumGraph:
         try:
@@ -262,12 +143,16 @@ class _Reader:
             message = str(error)
         raise CompileError([*self._findings, Diagnostic("circular-tasks", message, Origin(self._source))])
 
-    def _take(self, record: _Line) -> None:
+    def _take(self, record: Line, line: int) -> None:
         if isinstance(record, GraphLine):
             self._take_head(record)
         elif self._head is None:
-            raise _FaultError("broken-graph", "the first line is not of kind 'graph'", "kind")
+            raise FaultError("broken-graph", "the first line is not of kind 'graph'", "kind")
+        elif isinstance(record, DatasetsLine | QuantaLine):
+            self._take_block(record, line)
         elif isinstance(record, DatasetLine):
+            if self._blocks:
+                self._blocks.append((self._datasets, line, record.type))
             self._take_dataset(record)
         elif isinstance(record, QuantumLine):
             self._take_quantum(record)
@@ -278,27 +163,37 @@ class _Reader:
         else:
             self._take_init(record)
 
+    def _take_block(self, record: DatasetsLine | QuantaLine, line: int) -> None:
+        assert self._head is not None
+        if isinstance(record, DatasetsLine):
+            self._blocks.append((self._datasets, line, record.type))
+            self._take_datasets(record)
+        else:
+            self._take_quanta(record)
+        if self._head.version < 2:
+            raise FaultError("unknown-graph-version", "blocks are of version 2, the first line says 1", "kind")
+
     def _take_head(self, head: GraphLine) -> None:
         if self._head is not None:
-            raise _FaultError("broken-graph", "a second line of kind 'graph'", "kind")
+            raise FaultError("broken-graph", "a second line of kind 'graph'", "kind")
         if head.format != FORMAT:
-            raise _FaultError("not-a-graph", f"the format is '{head.format}', not '{FORMAT}'", "format")
-        if head.version != VERSION:
-            message = f"version {head.version} of the format is not known ({VERSION} is)"
-            raise _FaultError("unknown-graph-version", message, "version", "this file needs a newer rubincwl")
+            raise FaultError("not-a-graph", f"the format is '{head.format}', not '{FORMAT}'", "format")
+        if head.version not in VERSIONS:
+            message = f"version {head.version} of the format is not known (up to {VERSION} is)"
+            raise FaultError("unknown-graph-version", message, "version", "this file needs a newer rubincwl")
         self._head = head
         self._builder.output_run = head.output_run
 
     def _take_type(self, kind: TypeLine) -> None:
         if kind.name in self._types:
-            raise _FaultError("broken-graph", f"dataset type '{kind.name}' is declared twice", kind.name)
+            raise FaultError("broken-graph", f"dataset type '{kind.name}' is declared twice", kind.name)
         _once(kind.dimensions, "dimension")
         self._types[kind.name] = DatasetType(kind.name, kind.dimensions, kind.storage_class, kind.is_calibration)
         self._builder.add_dataset_type(self._types[kind.name])
 
     def _take_task(self, task: TaskLine) -> None:
         if task.label in self._tasks:
-            raise _FaultError("broken-graph", f"task '{task.label}' is declared twice", task.label)
+            raise FaultError("broken-graph", f"task '{task.label}' is declared twice", task.label)
         _once((*task.dimensions, *task.implied), "dimension")
         _once([each.name for each in task.connections], "connection")
         connections = tuple(
@@ -322,8 +217,54 @@ class _Reader:
         id = _bytes(dataset.id)
         if self._builder.add_dataset(kind.name, dataset.values, run, id, file) < self._added:
             help = "two datasets of one type, data id and run need an 'id' each" if id is None else None
-            raise _FaultError("doubled-dataset", f"dataset {self._datasets - 1} stood before", dataset.type, help)
+            raise FaultError("doubled-dataset", f"dataset {self._datasets - 1} stood before", dataset.type, help)
         self._added += 1
+
+    def _take_datasets(self, block: DatasetsLine) -> None:
+        self._datasets += block.count
+        kind = self._type(block.type)
+        assert self._head is not None
+        columns = blocks.columns(block.columns, kind.dimensions, block.count)
+        runs = blocks.runs(block.run, self._head.output_run, block.count)
+        ids = blocks.ids(block.ids, block.count)
+        files = None if block.files is None else blocks.files(block.files, block.count)
+        first = self._builder.add_datasets(kind.name, columns, runs, block.count, ids)
+        if files is not None:
+            rows, paths, sizes, formatters, checksums = files
+            self._builder.add_files([first + row for row in rows], paths, sizes, formatters, checksums)
+        self._added += block.count
+
+    def _take_quanta(self, block: QuantaLine) -> None:
+        task = self._tasks.get(block.task)
+        if task is None:
+            raise _unknown("task", block.task, self._tasks)
+        columns = blocks.columns(block.columns, task.all_dimensions, block.count)
+        inputs = self._edges(block, block.inputs, task, ("input", "prerequisite"))
+        outputs = self._edges(block, block.outputs, task, ("output",))
+        ids = blocks.ids(block.ids, block.count)
+        self._builder.add_quanta(task.label, columns, block.count, ids, inputs, outputs)
+        self._quanta += block.count
+        if self._progress is not None:
+            self._progress(self._quanta, (self._head and self._head.quanta) or self._quanta)
+
+    def _edges(
+        self, block: QuantaLine, sides: Mapping[str, EdgeColumn], task: Task, kinds: tuple[str, ...]
+    ) -> EdgeColumns:
+        known = [each.name for each in task.connections if each.kind in kinds]
+        for name in sides:
+            if name not in known:
+                raise _unknown(f"connection of kind {' or '.join(kinds)}", name, known)
+        return {name: blocks.edges(each, block.count, self._datasets, name) for name, each in sides.items()}
+
+    def _doubled(self) -> None:
+        """Where datasets come in blocks, all of them are compared at last."""
+        firsts = [first for first, _, _ in self._blocks]
+        for handle in self._builder.doubled_datasets()[:_ENOUGH]:
+            first, line, kind = self._blocks[max(0, bisect_right(firsts, handle) - 1)]
+            message = f"dataset {handle} ('{kind}', row {handle - first} of this line) stood before"
+            help = "two datasets of one type, data id and run need an 'id' each"
+            self._findings.error("doubled-dataset", message, Span(self._source, line, 1), help)
+        self._findings.raise_errors()
 
     def _take_quantum(self, quantum: QuantumLine) -> None:
         task = self._tasks.get(quantum.task)
@@ -340,7 +281,7 @@ class _Reader:
 
     def _take_init(self, init: InitLine) -> None:
         if init.task in self._inits:
-            raise _FaultError("doubled-data-id", f"a second init quantum of '{init.task}'", init.task)
+            raise FaultError("doubled-data-id", f"a second init quantum of '{init.task}'", init.task)
         self._inits.add(init.task)
         ports: dict[str, str] | None = None
         if init.task:
@@ -370,7 +311,7 @@ class _Reader:
             for number in row:
                 if not 0 <= number < self._datasets:
                     message = f"no dataset {number}: {self._datasets} stand before this line, counted from 0"
-                    raise _FaultError("unknown-dataset", message, name)
+                    raise FaultError("unknown-dataset", message, name)
 
     def _count(self) -> None:
         if self._head is None:
@@ -385,11 +326,19 @@ class _Reader:
                 self._findings.error("broken-graph", message, Span(self._source, 1, 1), help)
         self._findings.raise_errors()
 
-    def _tell(self, number: int, line: bytes, fault: _FaultError, error: msgspec.MsgspecError | None = None) -> None:
+    def _tell(self, number: int, line: bytes, fault: FaultError, error: msgspec.MsgspecError | None = None) -> None:
         text = line.decode(errors="replace")
         start, end = _place(text, str(error)) if error is not None else _word(text, fault.word)
         place = Span(self._source, number, start + 1, None if end is None else end + 1)
         self._findings.error(fault.code, str(fault), place, fault.help)
+
+
+def _announced(line: bytes) -> int:
+    """How many datasets a line holds that cannot be read, as far as its beginning tells."""
+    if b'"datasets"' in line[:30]:
+        told = re.search(rb'"count":\s*(\d{1,9})', line[:80])
+        return int(told[1]) if told else 0
+    return b'"dataset"' in line[:30]
 
 
 def _bytes(id: UUID | None) -> bytes | None:
@@ -399,20 +348,20 @@ def _bytes(id: UUID | None) -> bytes | None:
 def _once(names: Sequence[str], what: str) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise _FaultError("broken-graph", f"{what} '{name}' stands here twice", name)
+            raise FaultError("broken-graph", f"{what} '{name}' stands here twice", name)
 
 
 def _fitting(values: Sequence[Value], dimensions: Sequence[str]) -> None:
     if len(values) != len(dimensions):
         names = ", ".join(dimensions) or "none"
-        raise _FaultError("wrong-data-id", f"{len(values)} values for {len(dimensions)} dimensions ({names})", "values")
+        raise FaultError("wrong-data-id", f"{len(values)} values for {len(dimensions)} dimensions ({names})", "values")
 
 
-def _unknown(what: str, name: str, known: Sequence[str] | dict[str, Task] | dict[str, DatasetType]) -> _FaultError:
+def _unknown(what: str, name: str, known: Sequence[str] | dict[str, Task] | dict[str, DatasetType]) -> FaultError:
     near = closest(name, known)
     code = f"unknown-{what.split(' of ')[0].replace(' ', '-')}"
     help = f"did you mean '{near}'?" if near else "what a line names must stand before it"
-    return _FaultError(code, f"no {what} '{name}' declared before", name, help)
+    return FaultError(code, f"no {what} '{name}' declared before", name, help)
 
 
 def _short(error: msgspec.MsgspecError) -> str:

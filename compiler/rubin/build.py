@@ -291,9 +291,7 @@ class _GivenRows:
         return np.frombuffer(self.ids, dtype="V16")
 
     def at(self, rows: Sequence[int]) -> list[bytes | None]:
-        found: list[bytes | None] = [None] * len(rows)
-        GivenIds(ints(self.rows), self.array()).fill(found, np.array(rows, dtype=np.int32))
-        return found
+        return GivenIds(ints(self.rows), self.array()).of(np.array(rows, dtype=np.int32))[0]
 
     def placed(self, place: NDArray[np.intp], first: int) -> GivenIds:
         """By number, where row ``place[i]`` got the number ``first + i``."""

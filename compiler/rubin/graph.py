@@ -8,7 +8,7 @@ comparing codes is comparing values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
@@ -204,32 +204,32 @@ class QuantumGraph:
         return _voids(self.ids_of(np.arange(self.n_datasets, dtype=np.int32)))
 
     def quantum_ids_of(self, quanta: Sequence[int] | Ints) -> list[bytes]:
-        """The ids of the numbered quanta, 16 bytes each; those that no file gave are derived."""
-        numbers = np.asarray(quanta, dtype=np.int32)
-        found: list[bytes | None] = [None] * len(numbers)
-        self.given_quantum_ids.fill(found, numbers)
-        for t, missing in _missing(found, numbers, self.task_start):
-            task = self.tasks[t]
-            rows = self.quantum_codes[t][numbers[missing] - self.task_start[t]]
-            texts = [self._texts(d, rows[:, i]) for i, d in enumerate(task.dimensions)]
-            for place, id in zip(missing.tolist(), quantum_ids(task.label, texts, len(missing)), strict=True):
-                found[place] = id
-        return found  # type: ignore[return-value]
+        """The ids of the numbered quanta, 16 bytes each; only those that no file gave are derived."""
+        return _known(self.given_quantum_ids, quanta, self.derived_quantum_ids_of)
 
     def ids_of(self, datasets: Sequence[int] | Ints) -> list[bytes]:
-        """The ids of the numbered datasets, 16 bytes each; those that no file gave are derived."""
-        numbers = np.asarray(datasets, dtype=np.int32)
-        found: list[bytes | None] = [None] * len(numbers)
-        self.given_dataset_ids.fill(found, numbers)
+        """The ids of the numbered datasets, 16 bytes each; only those that no file gave are derived."""
+        return _known(self.given_dataset_ids, datasets, self.derived_ids_of)
+
+    def derived_quantum_ids_of(self, quanta: Ints) -> list[bytes]:
+        """The ids that the numbered quanta have if no file gives them one."""
+        found = np.empty(len(quanta), dtype="V16")
+        for t, places in _kinds(quanta, self.task_start):
+            task, rows = self.tasks[t], quanta[places] - self.task_start[t]
+            texts = [self._texts(d, self.quantum_codes[t][rows, i]) for i, d in enumerate(task.dimensions)]
+            found[places] = _voids(quantum_ids(task.label, texts, len(places)))
+        return found.tolist()
+
+    def derived_ids_of(self, datasets: Ints) -> list[bytes]:
+        """The ids that the numbered datasets have if no file gives them one."""
+        found = np.empty(len(datasets), dtype="V16")
         runs = [json_text(run) for run in self.runs]
-        for y, missing in _missing(found, numbers, self.type_start):
-            kind = self.dataset_types[y]
-            rows = self.dataset_codes[y][numbers[missing] - self.type_start[y]]
-            texts = [self._texts(d, rows[:, i]) for i, d in enumerate(kind.dimensions)]
-            run = [runs[code] for code in self.dataset_run[numbers[missing]].tolist()]
-            for place, id in zip(missing.tolist(), dataset_ids(kind.name, texts, run), strict=True):
-                found[place] = id
-        return found  # type: ignore[return-value]
+        for y, places in _kinds(datasets, self.type_start):
+            kind, rows = self.dataset_types[y], datasets[places] - self.type_start[y]
+            texts = [self._texts(d, self.dataset_codes[y][rows, i]) for i, d in enumerate(kind.dimensions)]
+            run = [runs[code] for code in self.dataset_run[datasets[places]].tolist()]
+            found[places] = _voids(dataset_ids(kind.name, texts, run))
+        return found.tolist()
 
     def _texts(self, dimension: str, codes: Ints) -> list[str]:
         """The JSON text of each code's value."""
@@ -323,14 +323,19 @@ class QuantumGraph:
         return {name: tuple(found) for name, found in out.items()}
 
 
-def _missing(
-    found: Sequence[bytes | None], numbers: Ints, start: NDArray[np.int64]
-) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """By task, or dataset type: the places in `found` that are still empty."""
-    empty = np.array([place for place, id in enumerate(found) if id is None], dtype=np.intp)
-    kind = np.searchsorted(start, numbers[empty], side="right") - 1
+def _known(given: GivenIds, numbers: Sequence[int] | Ints, derive: Callable[[Ints], list[bytes]]) -> list[bytes]:
+    asked = np.asarray(numbers, dtype=np.int32)
+    found, missing = given.of(asked)
+    for place, id in zip(missing.tolist(), derive(asked[missing]), strict=True):
+        found[place] = id
+    return found  # type: ignore[return-value]
+
+
+def _kinds(numbers: Ints, start: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Tasks of the numbered quanta, or types of datasets, and the places of theirs among the numbers."""
+    kind = np.searchsorted(start, numbers, side="right") - 1
     for each in np.unique(kind).tolist():
-        yield each, empty[kind == each]
+        yield each, np.flatnonzero(kind == each)
 
 
 def _voids(ids: list[bytes]) -> NDArray[np.void]:

@@ -31,14 +31,16 @@ class GivenIds:
     def none(cls) -> GivenIds:
         return cls(np.empty(0, dtype=np.int32), np.empty(0, dtype="V16"))
 
-    def fill(self, ids: list[bytes | None], numbers: NDArray[np.integer]) -> None:
-        """Put the given ones among `ids`, those of `numbers`."""
+    def of(self, numbers: NDArray[np.integer]) -> tuple[list[bytes | None], NDArray[np.intp]]:
+        """The given ids of `numbers`, and the places of those that have none."""
+        found: list[bytes | None] = [None] * len(numbers)
         if not len(self.numbers):
-            return
+            return found, np.arange(len(numbers))
         place = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
-        known = np.flatnonzero(self.numbers[place] == numbers)
-        for at, id in zip(known.tolist(), self.ids[place[known]].tolist(), strict=True):
-            ids[at] = id
+        known = self.numbers[place] == numbers
+        for at, id in zip(np.flatnonzero(known).tolist(), self.ids[place[known]].tolist(), strict=True):
+            found[at] = id
+        return found, np.flatnonzero(~known)
 
 
 def dataset_id(dataset_type: str, values: Sequence[int | str], run: str) -> bytes:
@@ -89,3 +91,33 @@ def _uuid5(name: bytes) -> bytes:
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
     return bytes(digest)
+
+
+def parse_ids(texts: Sequence[str]) -> NDArray[np.void]:
+    """UUIDs written in hexadecimal, with hyphens or without, 16 bytes each; raises `ValueError` naming a wrong one."""
+    joined = "".join(texts).encode()
+    if len(joined) != 36 * len(texts) or any(len(text) != 36 for text in texts):
+        return np.frombuffer(b"".join(map(_parse, texts)), dtype="V16")
+    rows = np.frombuffer(joined, dtype=np.uint8).reshape(len(texts), 36)
+    nibbles = _NIBBLE[rows[:, _DIGITS]]
+    if (rows[:, _HYPHENS] != ord("-")).any() or (nibbles > 15).any():
+        return np.frombuffer(b"".join(map(_parse, texts)), dtype="V16")
+    return np.ascontiguousarray(nibbles[:, ::2] << 4 | nibbles[:, 1::2]).view("V16").reshape(-1)
+
+
+_HYPHENS = [8, 13, 18, 23]
+_DIGITS = [place for place in range(36) if place not in _HYPHENS]
+_NIBBLE = np.full(256, 255, dtype=np.uint8)
+_NIBBLE[[ord(digit) for digit in "0123456789abcdef"]] = range(16)
+_NIBBLE[[ord(digit) for digit in "ABCDEF"]] = range(10, 16)
+
+
+def _parse(text: str) -> bytes:
+    plain = text.replace("-", "")
+    # Without the check of its length, spaces between digits would be skipped.
+    if len(plain) != 32:
+        raise ValueError(f"'{text}' is not an id")
+    try:
+        return bytes.fromhex(plain)
+    except ValueError:
+        raise ValueError(f"'{text}' is not an id") from None

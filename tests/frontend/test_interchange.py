@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID, uuid5
 
 import jsonschema
 import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import integers
 
 from compiler.diagnostics import CompileError, Diagnostic, Span
 from compiler.frontend.interchange import read_interchange, write_interchange
@@ -20,6 +22,7 @@ from compiler.frontend.quantum_graph import read_quantum_graph
 from compiler.rubin import QuantumGraph
 from compiler.rubin.ids import NAMESPACE, dataset_id, init_id, quantum_id
 from compiler.schema_files import schema
+from tests.frontend.interchange_forms import as_blocks, as_rows
 from tests.strategies import GraphShape, build_graph, graph_shapes, graphs
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "interchange.md"
@@ -29,14 +32,29 @@ relaxed = settings(max_examples=60, suppress_health_check=[HealthCheck.function_
 @pytest.fixture
 def example() -> list[str]:
     """The lines of the graph in the documentation."""
-    found = re.search(r"```json\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    assert found
-    return found[1].splitlines()
+    return documented()[0]
+
+
+@pytest.fixture
+def in_blocks() -> list[str]:
+    """The same graph in blocks: six lines as before, then five."""
+    rows, blocks = documented()
+    return [*rows[:6], *blocks]
+
+
+def documented() -> list[list[str]]:
+    found = re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    return [each.splitlines() for each in found]
 
 
 def read(path: Path, lines: list[str]) -> QuantumGraph:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return read_quantum_graph(path)
+
+
+def read_objects(path: Path, lines: Iterable[dict[str, Any]]) -> QuantumGraph:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return read_interchange(path)
 
 
 def findings_of(path: Path, lines: list[str]) -> tuple[Diagnostic, ...]:
@@ -70,25 +88,35 @@ def test_every_line_follows_the_schema(graph: QuantumGraph, tmp_path: Path) -> N
         assert validator.is_valid(json.loads(line)), line
 
 
-@given(shape=graph_shapes())
-@settings(relaxed, max_examples=30)
-def test_the_order_of_lines_does_not_matter(shape: GraphShape, tmp_path: Path) -> None:
-    """Lines of one kind change places; datasets are then numbered anew."""
+@given(shape=graph_shapes(), seed=integers(0, 5), size=integers(1, 4))
+@settings(relaxed, max_examples=40)
+def test_neither_the_order_of_lines_nor_their_size_matters(
+    shape: GraphShape, seed: int, size: int, tmp_path: Path
+) -> None:
+    """Lines of one kind change places, as rows and as blocks of any size; datasets are then numbered anew."""
     graph = build_graph(shape)
     write_interchange(graph, tmp_path / "graph.ndjson")
-    lines = [json.loads(line) for line in (tmp_path / "graph.ndjson").read_text(encoding="utf-8").splitlines()]
+    lines = as_rows(json.loads(line) for line in (tmp_path / "graph.ndjson").read_text(encoding="utf-8").splitlines())
     kinds = {k: [each for each in lines if each["kind"] == k] for k in dict.fromkeys(each["kind"] for each in lines)}
-    order = Random(2).sample(range(graph.n_datasets), graph.n_datasets)
+    order = Random(seed).sample(range(graph.n_datasets), graph.n_datasets)
     place = {number: position for position, number in enumerate(order)}
     kinds["dataset"] = [kinds["dataset"][number] for number in order]
     for rows in (kinds.get("quantum", []), kinds["task"], kinds["dataset_type"], kinds.get("init", [])):
-        Random(3).shuffle(rows)
+        Random(seed).shuffle(rows)
     for each in [*kinds.get("quantum", []), *kinds.get("init", [])]:
         for side in ("inputs", "outputs"):
             each[side] = {name: [place[d] for d in row] for name, row in each.get(side, {}).items()}
-    shuffled = tmp_path / "shuffled.ndjson"
-    shuffled.write_text("".join(json.dumps(each) + "\n" for rows in kinds.values() for each in rows), encoding="utf-8")
-    assert read_interchange(shuffled) == graph
+    shuffled = [each for rows in kinds.values() for each in rows]
+    assert read_objects(tmp_path / "rows.ndjson", shuffled) == graph
+    assert read_objects(tmp_path / "blocks.ndjson", as_blocks(shuffled, size, Random(seed))) == graph
+
+
+@given(graph=graphs())
+@settings(relaxed, max_examples=20)
+def test_a_file_of_version_1_is_read(graph: QuantumGraph, tmp_path: Path) -> None:
+    write_interchange(graph, tmp_path / "graph.ndjson")
+    first, *rest = (json.loads(line) for line in (tmp_path / "graph.ndjson").read_text(encoding="utf-8").splitlines())
+    assert read_objects(tmp_path / "old.ndjson", [first | {"version": 1}, *as_rows(rest)]) == graph
 
 
 def test_the_documented_example_is_a_graph(example: list[str], tmp_path: Path) -> None:
@@ -129,7 +157,7 @@ def replaced(example: list[str], line: int, old: str, new: str) -> list[str]:
 
 FAULTS = [
     # line, what stands there, what is put there, code, marked text, part of the message
-    (1, '"version":1', '"version":9', "unknown-graph-version", '"version"', "version 9"),
+    (1, '"version":2', '"version":9', "unknown-graph-version", '"version"', "version 9"),
     (1, "rubincwl-graph", "other", "not-a-graph", '"format"', "'other'"),
     (1, '"kind":"graph"', '"kind":"task","label":"a"', "broken-graph", "", "unknown field `format`"),
     (1, '"quanta":3', '"quanta":4', "broken-graph", "", "announces 4 quanta, 3 follow"),
@@ -154,6 +182,83 @@ FAULTS = [
     (14, '{"flats":[2,3]}', '{"flats":[2,3]', "broken-graph", '"inputs"', "got `object` in 'inputs[...]'"),
     (14, '["MyCam"]', '["MyCam"', "broken-graph", "", "malformed"),
 ]  # fmt: skip
+
+
+BLOCK_FAULTS = [
+    (1, '"version":2', '"version":1', 7, "unknown-graph-version", '"kind"', "blocks are of version 2"),
+    (1, '"datasets":5', '"datasets":6', 1, "broken-graph", "", "announces 6 datasets, 5 follow"),
+    (7, '"count":2', '"count":3', 7, "wrong-data-id", '"detector"', "2 values in a line of 3 rows"),
+    (7, '"count":2', '"count":2000000', 7, "broken-graph", '"count"', "<= 1048576"),
+    (7, '"count":2,', "", 7, "broken-graph", "", "missing required field `count`"),
+    (7, '"type":"raw"', '"type":"ram"', 7, "unknown-dataset-type", '"ram"', "no dataset type 'ram'"),
+    (7, '"detector":[0,1]', '"detectro":[0,1]', 7, "wrong-data-id", '"detectro"', "none of the dimensions here"),
+    (7, ',"detector":[0,1]', "", 7, "wrong-data-id", '"columns"', "no column for the dimension 'detector'"),
+    (7, "[0,1]", "[0,1.5]", 7, "broken-graph", '"columns"', "got `float`"),
+    (7, "[0,1]", "[1,1]", 7, "doubled-dataset", "", "dataset 1 ('raw', row 1 of this line) stood before"),
+    (7, '"run":"raw/all"', '"run":["raw/all"]', 7, "broken-graph", '"run"', "1 run in a line of 2 rows"),
+    (7, '"run"', '"ids":["x",null],"run"', 7, "broken-graph", '"ids"', "'x' is not an id"),
+    (7, '"sizes":508', '"sizes":-1', 7, "broken-graph", '"sizes"', ">= 0"),
+    (7, '"sizes":508', '"sizes":[1]', 7, "broken-graph", '"sizes"', "1 sizes in a line of 2 rows"),
+    (8, '{"first":0}', '{"first":4611686018427387904}', 8, "wrong-data-id", '"detector"', "values that are too large"),
+    (10, '"task":"flatten"', '"task":"flattem"', 10, "unknown-task", '"flattem"', "no task 'flattem'"),
+    (10, '"raw":{', '"row":{', 10, "unknown-connection", '"row"', "no connection of kind input or prerequisite 'row'"),
+    (10, '"datasets":[0,1]', '"datasets":[0,5]', 10, "unknown-dataset", '"raw"', "no dataset 5, which quantum 1"),
+    (10, '"datasets":[0,1]', '"datasets":[0,-1]', 10, "unknown-dataset", '"raw"', "no dataset -1, which quantum 1"),
+    (10, '{"first":2}', '{"first":2,"step":3}', 10, "unknown-dataset", '"out"', "no dataset 5, which quantum 1"),
+    (10, '"datasets":[0,1]', f'"datasets":[0,{2**70}]', 10, "unknown-dataset", '"raw"', "numbers that no dataset has"),
+    (10, '"datasets":[0,1]', '"datasets":[0]', 10, "broken-graph", '"raw"', "1 datasets where the counts add up to 2"),
+    (11, '"counts":[2]', '"counts":[1]', 11, "broken-graph", '"flats"', "2 datasets where the counts add up to 1"),
+    (11, '"counts":[2]', '"counts":[1,1]', 11, "broken-graph", '"flats"', "2 counts in a line of 1 rows"),
+    (11, '"counts":[2]', '"counts":[-1]', 11, "broken-graph", '"counts"', ">= 0"),
+    (10, '"first":2}', '"first":2},"counts":16777216', 10, "broken-graph", '"out"', "16777216 at most"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "old", "new", "told", "code", "marked", "message"), BLOCK_FAULTS)
+def test_a_fault_in_a_block_is_told_with_its_line(
+    in_blocks: list[str], tmp_path: Path, line: int, old: str, new: str, told: int, code: str, marked: str, message: str
+) -> None:
+    path = tmp_path / "graph.ndjson"
+    lines = replaced(in_blocks, line, old, new)
+    found = next(each for each in findings_of(path, lines) if each.code == code)
+    assert message in found.message
+    assert isinstance(found.place, Span)
+    assert (found.place.file, found.place.line) == (str(path), told)
+    assert lines[told - 1][found.place.column - 1 :].startswith(marked)
+
+
+def test_the_documented_blocks_are_the_same_graph(example: list[str], in_blocks: list[str], tmp_path: Path) -> None:
+    assert read(tmp_path / "blocks.ndjson", in_blocks) == read(tmp_path / "rows.ndjson", example)
+    validator = jsonschema.Draft202012Validator(schema("interchange"))
+    assert all(validator.is_valid(json.loads(line)) for line in in_blocks)
+
+
+def test_a_block_that_repeats_a_line_of_its_own_is_told(in_blocks: list[str], tmp_path: Path) -> None:
+    row = '{"kind":"dataset","type":"flat","values":["MyCam",1]}'
+    (found,) = findings_of(tmp_path / "g", [in_blocks[0].replace(":5}", ":6}"), *in_blocks[1:7], row, *in_blocks[7:9]])
+    assert (found.code, found.place) == ("broken-graph", Span(str(tmp_path / "g"), 1, 1))
+    head = in_blocks[0].replace('"quanta":3,"datasets":5', '"quanta":0,"datasets":6')
+    (found,) = findings_of(tmp_path / "g", [head, *in_blocks[1:7], row, *in_blocks[7:9]])
+    assert (found.code, found.place) == ("doubled-dataset", Span(str(tmp_path / "g"), 9, 1))
+    assert "dataset 4 ('flat', row 1 of this line)" in found.message
+
+
+def test_numbers_behind_a_block_that_cannot_be_read_stay_right(in_blocks: list[str], tmp_path: Path) -> None:
+    lines = replaced(replaced(in_blocks, 7, '"files"', '"flies"'), 8, '"first"', '"fisrt"')
+    found = findings_of(tmp_path / "graph.ndjson", lines)
+    assert [(each.code, each.place.line) for each in found if isinstance(each.place, Span)] == [
+        ("broken-graph", 7),
+        ("broken-graph", 8),
+    ]
+
+
+def test_values_that_exceed_the_machine_stay_what_they_are(in_blocks: list[str], tmp_path: Path) -> None:
+    lines = replaced(replaced(in_blocks, 7, "[0,1]", f'["0",{2**70}]'), 8, '{"first":0}', '["0",1]')
+    graph = read(tmp_path / "graph.ndjson", lines)
+    assert [graph.dataset(d).data_id["detector"] for q in (0, 1) for d in graph.quantum(q).inputs["raw"]] == [
+        "0",
+        2**70,
+    ]
 
 
 @pytest.mark.parametrize(("line", "old", "new", "code", "marked", "message"), FAULTS)
@@ -218,11 +323,14 @@ def wrong_values(node: object, path: tuple[object, ...] = ()) -> Iterator[tuple[
         yield from wrong_values(value, (*path, key))
 
 
-def test_the_schema_refuses_no_line_that_is_read(example: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "numbers"), [(0, (0, 1, 4, 6, 11)), (1, (0, 1, 4))])
+def test_the_schema_refuses_no_line_that_is_read(form: int, numbers: tuple[int, ...], tmp_path: Path) -> None:
     """Every value of every line is spoilt; where the graph is read nevertheless, the schema agrees."""
     validator = jsonschema.Draft202012Validator(schema("interchange"))
     path = tmp_path / "graph.ndjson"
-    for number in (0, 1, 4, 6, 11):
+    rows, blocks = documented()
+    example = rows if form == 0 else [*rows[:6], *blocks]
+    for number in (each + 6 * form for each in numbers):
         for where, wrong in wrong_values(json.loads(example[number])):
             spoilt = node = json.loads(example[number])
             for key in where[:-1]:
