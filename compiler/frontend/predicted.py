@@ -105,7 +105,7 @@ class _DatasetType(msgspec.Struct):
     is_calibration: bool = False
 
 
-class _Dimensions(msgspec.Struct):
+class Dimensions(msgspec.Struct):
     elements: dict[str, Element]
     skypix: dict[str, Any] = {}
 
@@ -113,7 +113,7 @@ class _Dimensions(msgspec.Struct):
 class _PipelineGraph(msgspec.Struct):
     tasks: dict[str, _Task]
     dataset_types: dict[str, _DatasetType]
-    dimensions: _Dimensions
+    dimensions: Dimensions
 
 
 class _ThinQuantum(msgspec.Struct, gc=False):

@@ -16,6 +16,8 @@ class Element(msgspec.Struct, frozen=True):
 
     requires: tuple[str, ...] = ()
     implies: tuple[str, ...] = ()
+    keys: tuple[Any, ...] | None = None
+    """What tells its values apart; a relation of dimensions has none of its own."""
 
 
 class Universe:
@@ -43,6 +45,19 @@ class Universe:
         implied = {other for name in whole if name in self._elements for other in self._elements[name].implies}
         ordered = sorted(whole, key=self._key)
         return tuple(d for d in ordered if d not in implied), tuple(d for d in ordered if d in implied)
+
+    def record(self, element: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The dimensions whose values stand first in an element's records: those that tell it apart, those it implies.
+
+        As ``DimensionRecord.serialize_key_value`` writes them.
+        """
+        declared = self._elements.get(element, Element())
+        named = [element] if not declared.requires or self._is_dimension(element) else declared.requires
+        required, _ = self.split(named)
+        return required, tuple(sorted(declared.implies, key=self._key))
+
+    def _is_dimension(self, element: str) -> bool:
+        return self._elements[element].keys is not None
 
     def _key(self, name: str) -> tuple[int, int]:
         if name in self._elements:
