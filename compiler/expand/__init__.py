@@ -2,31 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from compiler.diagnostics import Findings
 from compiler.expand.document import Processes
+from compiler.expand.files import FileTable
 from compiler.expand.ledger import Ledger
 from compiler.expand.workflow import Runner
-from compiler.jobs import JobGraph
+from compiler.jobs import Calls, Files, JobGraph, group
 
-__all__ = ["expand"]
+__all__ = ["expand", "expand_calls"]
 
 
-def expand(document: Mapping[str, Any], job_order: Mapping[str, Any], name: str = "workflow") -> JobGraph:
+def expand(
+    document: Mapping[str, Any],
+    job_order: Mapping[str, Any],
+    name: str = "workflow",
+    keep: Callable[[str, str], bool] = lambda label, port: False,
+) -> JobGraph:
     """Every job that `document` (CWL v1.2 as plain data) makes of `job_order`, and the files between them.
 
     Scatters (dotproduct), nested workflows, File and File[] links and regroups are unrolled; parameter references
-    are evaluated with each file standing under its base name. Raises `CompileError` with every finding: what a job
-    graph cannot express (``unsupported-...``), a missing input, two makers of one file, two jobs of one name.
+    are evaluated with each file standing under its base name. Calls whose tools say that they belong to one cluster
+    share a job; `keep` is asked with a task's label and a port whether a file leaves a job that alone uses it. Raises
+    `CompileError` with every finding: what a job graph cannot express (``unsupported-...``), a missing input, two
+    makers of one file, two jobs of one name.
     """
+    with _no_collection():
+        files, calls = expand_calls(document, job_order)
+        return group(name, files, calls, keep)
+
+
+def expand_calls(document: Mapping[str, Any], job_order: Mapping[str, Any]) -> tuple[Files, Calls]:
+    """Every call of a tool, before they are grouped into jobs; raises as `expand` does."""
     findings = Findings()
     processes = Processes(document, findings)
     findings.raise_errors()
-    ledger = Ledger(findings)
+    ledger = Ledger(findings, FileTable(findings))
     main = processes.main()
-    runner = Runner(processes, ledger, findings)
-    runner.run_main(main, job_order)
+    Runner(processes, ledger, findings).run_main(main, job_order)
     findings.raise_errors()
-    return ledger.graph(name)
+    done = ledger.finish()
+    findings.raise_errors()
+    return done
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the garbage collector: it would walk a large job order again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -1,112 +1,118 @@
-"""What an expansion has found so far: files by name, jobs by id."""
+"""What an expansion has found so far: batches of calls, their files, what they ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import numpy as np
 
 from compiler.diagnostics import Findings
-from compiler.jobs import File, Job, JobGraph, QuantumKey
+from compiler.expand.columns import Column, FilePart
+from compiler.expand.files import FileTable, Ints
+from compiler.jobs import Batch, Calls, Files, Request, Rows, Tool
 
 
-@dataclass(slots=True, eq=False)
-class StagedFile:
-    """A file as jobs see it, numbered as it was met."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the calls of a batch ask for."""
 
-    lfn: str
-    number: int
-    size: int | None = None
-    location: str | None = None
-    port: str = ""
-    maker: str = ""
-    """Id of the job that writes it; empty for a file that exists before."""
+    kinds: list[Request]
+    of: Ints
+    """Shape (calls,): places in `kinds`."""
+    cluster: Ints
+    """Shape (calls,): -1 where none is named."""
 
 
 @dataclass(slots=True)
-class _Draft:
-    id: str
-    tool: str
-    command: tuple[str, ...]
-    inputs: list[int]
-    outputs: list[int]
-    cores: float
-    memory_mib: int
-    quanta: tuple[QuantumKey, ...]
-
-
 class Ledger:
-    """Files are one if their base names are one: that is how a job sees them."""
+    """Calls in the order in which they were made."""
 
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
-        self._files: dict[str, StagedFile] = {}
-        self._jobs: dict[str, _Draft] = {}
+    findings: Findings
+    table: FileTable
+    tools: list[Tool] = field(default_factory=list)
+    _batches: list[Batch] = field(default_factory=list)
+    _ids: list[str] = field(default_factory=list)
+    _reads: list[Rows] = field(default_factory=list)
+    _writes: list[Rows] = field(default_factory=list)
+    _kinds: dict[Request, int] = field(default_factory=dict)
+    _request: list[Ints] = field(default_factory=list)
+    _cluster: list[Ints] = field(default_factory=list)
 
-    def existing(self, value: Mapping[str, Any]) -> StagedFile:
-        """The file that a CWL File object of the job order describes."""
-        location = value.get("location") or value.get("path") or ""
-        lfn = value.get("basename") or unquote(location.rstrip("/").rsplit("/", 1)[-1])
-        known = self._files.get(lfn)
-        if known is None:
-            known = self._files[lfn] = StagedFile(lfn, len(self._files), value.get("size"), location)
-        elif known.location != location:
-            self._findings.error(
-                "name-clash",
-                f"two files are called {lfn!r}: {known.location!r} and {location!r}",
-                help="give one of them another basename in the job order",
-            )
-        return known
+    def add_tool(self, tool: Tool) -> int:
+        self.tools.append(tool)
+        return len(self.tools) - 1
 
-    def make(self, lfn: str, port: str, job: str) -> StagedFile:
-        """A file that `job` writes."""
-        if "/" in lfn or not lfn:
-            self._findings.error("unsupported-glob", f"job {job!r} writes {lfn!r}, which is no plain file name")
-        known = self._files.get(lfn)
-        if known is None:
-            known = self._files[lfn] = StagedFile(lfn, len(self._files), port=port, maker=job)
-        elif known.maker != job:
-            other = f"job {known.maker!r} makes" if known.maker else "the job order brings"
-            self._findings.error("two-producers", f"job {job!r} makes {lfn!r}, which {other} as well")
-        return known
-
-    def add_job(
+    def add_calls(
         self,
-        id: str,
-        tool: str,
-        command: Sequence[str],
-        inputs: Sequence[StagedFile],
-        outputs: Sequence[StagedFile],
-        resources: tuple[float, int],
-        quanta: tuple[QuantumKey, ...],
+        batch: Batch,
+        ids: list[str],
+        inputs: Iterable[Column],
+        outputs: Iterable[Column],
+        asked: Asked,
     ) -> None:
-        if id in self._jobs:
-            self._findings.error("duplicate-job", f"two jobs are called {id!r}", help="one data id stands twice")
-            return
-        ins = [f.number for f in inputs]
-        outs = [f.number for f in outputs]
-        self._jobs[id] = _Draft(id, tool, tuple(command), ins, outs, *resources, quanta)
+        """Calls of one step; `batch` counts them from 0."""
+        rows, first = len(ids), len(self._ids)
+        self._batches.append(replace(batch, first=first, last=first + rows))
+        self._ids += ids
+        self._reads.append(file_rows([part for each in inputs for part in each.files(rows)], rows))
+        self._writes.append(file_rows([part for each in outputs for part in each.files(rows)], rows))
+        place = [self._kinds.setdefault(kind, len(self._kinds)) for kind in asked.kinds]
+        self._request.append(np.array(place, dtype=np.int32)[asked.of])
+        self._cluster.append(asked.cluster)
 
-    def graph(self, name: str) -> JobGraph:
-        order = sorted(self._files.values(), key=lambda f: f.lfn)
-        place = [0] * len(order)
-        for new, each in enumerate(order):
-            place[each.number] = new
-        return JobGraph(
-            name,
-            tuple(
-                Job(
-                    d.id,
-                    d.tool,
-                    d.command,
-                    tuple(sorted({place[n] for n in d.inputs})),
-                    tuple(sorted({place[n] for n in d.outputs})),
-                    d.cores,
-                    d.memory_mib,
-                    d.quanta,
-                )
-                for d in self._jobs.values()
-            ),
-            tuple(File(f.lfn, f.size, f.location, f.port) for f in order),
+    def finish(self) -> tuple[Files, Calls]:
+        """All files and calls. Two calls of one id and two makers of one file are findings."""
+        none = np.zeros(0, dtype=np.int32)
+        calls = Calls(
+            tuple(self.tools),
+            tuple(self._batches),
+            self._ids,
+            _joined(self._reads),
+            _joined(self._writes),
+            tuple(self._kinds),
+            np.concatenate([none, *self._request]),
+            np.concatenate([none, *self._cluster]),
         )
+        self._check(calls)
+        return self.table.files(), calls
+
+    def _check(self, calls: Calls) -> None:
+        if len(set(calls.ids)) < len(calls.ids):
+            seen: set[str] = set()
+            for id in calls.ids:
+                if id in seen:
+                    help = "one data id stands twice"
+                    self.findings.error("duplicate-job", f"two jobs are called {id!r}", help=help)
+                seen.add(id)
+        for number, earlier in self.table.twice():
+            first, made = calls.producer
+            other = f"job {calls.ids[made[earlier - first]]!r} makes" if earlier >= first else "the job order brings"
+            name = self.table.names[number]
+            self.findings.error(
+                "two-producers", f"job {calls.ids[made[number - first]]!r} makes {name!r}, which {other} as well"
+            )
+
+
+def file_rows(parts: list[FilePart], rows: int) -> Rows:
+    """Every file of each row once, sorted."""
+    if not any(isinstance(part, tuple) for part in parts):
+        wide = np.concatenate([np.zeros((rows, 0), dtype=np.int32), *cast(list[Ints], parts)], axis=1)
+        wide.sort(axis=1)
+        if not (wide[:, 1:] == wide[:, :-1]).any():
+            return Rows(np.arange(rows + 1) * wide.shape[1], wide.ravel())
+    row, item = [], []
+    for part in parts:
+        start, found = part if isinstance(part, tuple) else (np.arange(rows + 1) * part.shape[1], part.ravel())
+        row.append(np.repeat(np.arange(rows, dtype=np.int32), np.diff(start)))
+        item.append(found)
+    return Rows.from_pairs(np.concatenate(row), np.concatenate(item), rows)
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    """The rows of all parts, one part behind the other."""
+    offset = np.cumsum([0, *(len(each.item) for each in parts)])
+    start = [each.start[1:] + before for each, before in zip(parts, offset, strict=False)]
+    item = [np.zeros(0, dtype=np.int32), *(each.item for each in parts)]
+    return Rows(np.concatenate([np.zeros(1, dtype=np.int64), *start]), np.concatenate(item))

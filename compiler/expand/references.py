@@ -1,49 +1,136 @@
-"""CWL parameter references, compiled once and evaluated for every job."""
+"""CWL parameter references, compiled once and evaluated for all calls of a batch together."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from compiler.expand.ledger import StagedFile
-
-Scope = Mapping[str, Any]
-"""``inputs``, ``self`` and ``runtime``."""
-Evaluate = Callable[[Scope], Any]
+from compiler.expand.columns import Column, Plain, Record, Same, mapped
 
 _SEGMENT = re.compile(r"""\.(\w+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
 _ROOT = re.compile(r"\w+")
-_FILE = {"path": "lfn", "basename": "lfn", "location": "location", "size": "size", "nameroot": "", "nameext": ""}
+
+Reference = tuple[str, ...]
+Part = str | Reference
 
 
 class UnsupportedError(Exception):
     """An expression that is no parameter reference, or that finds nothing; its argument says which and why."""
 
 
-def compile_text(text: Any) -> Evaluate:
-    """A function of the scope that gives what `text` stands for: a string, or a value if it is one reference alone.
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What stood where an expression may stand: literal pieces and references, or a value that is no text."""
 
-    Raises `UnsupportedError` for JavaScript.
-    """
+    parts: tuple[Part, ...] = ()
+    """With a reference among them."""
+    value: Any = None
+    """What it is if it has no parts."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is the same in every call: no reference in it."""
+        return not self.parts
+
+
+def compile_text(text: Any) -> Text:
+    """The pieces of `text`; raises `UnsupportedError` for JavaScript."""
     if not isinstance(text, str) or "$" not in text:
-        return lambda scope: text
-    parts = list(_split(text))
-    if len(parts) == 1 and not isinstance(parts[0], str):
-        return _reference(parts[0])
-    functions = [_constant(p) if isinstance(p, str) else _reference(p) for p in parts]
-    return lambda scope: "".join(_text(f(scope)) for f in functions)
+        return Text(value=text)
+    parts = tuple(_split(text))
+    if len(parts) == 1 and isinstance(parts[0], str):
+        return Text(value=parts[0])
+    return Text(parts)
 
 
-def is_constant(text: Any) -> bool:
-    """Whether `text` means itself: no reference in it and nothing escaped."""
-    return not isinstance(text, str) or "$" not in text
+class Scope:
+    """What the expressions of a batch may refer to: ``inputs``, ``self`` and ``runtime``."""
+
+    def __init__(self, rows: int, inputs: Mapping[str, Column], itself: Column | None = None) -> None:
+        self.rows = rows
+        self.inputs = inputs
+        self._roots: dict[str, Column] = {
+            "inputs": Record(inputs),
+            "self": itself if itself is not None else constant(None),
+            "runtime": Record({"outdir": constant("."), "tmpdir": constant("tmp")}),
+        }
+        self._found: dict[Reference, Column] = {}
+        self._joined: dict[tuple[Part, ...], list[str] | str] = {}
+
+    def with_self(self, itself: Column) -> Scope:
+        return Scope(self.rows, self.inputs, itself)
+
+    def evaluate(self, text: Text) -> Column:
+        """What `text` stands for in each call: texts, or values if it is one reference alone."""
+        if not text.parts:
+            return constant(text.value)
+        if len(text.parts) == 1 and isinstance(text.parts[0], tuple):
+            return self.find(text.parts[0])
+        joined = self._join(text.parts)
+        return constant(joined) if isinstance(joined, str) else Plain(joined)
+
+    def find(self, reference: Reference) -> Column:
+        known = self._found.get(reference)
+        if known is None:
+            known = self._roots[reference[0]]
+            for name in reference[1:]:
+                try:
+                    known = known.member(name)
+                except KeyError:
+                    raise UnsupportedError(f"'$({'.'.join(reference)})' finds no {name!r}") from None
+            self._found[reference] = known
+        return known
+
+    def _join(self, parts: tuple[Part, ...]) -> list[str] | str:
+        """The pieces written one behind the other.
+
+        The names of a quantum's outputs differ in how they begin and end alike: what follows a literal beginning is
+        made once.
+        """
+        head = parts[0]
+        if isinstance(head, str) and len(parts) == 2:
+            tail = self._texts(parts[1:])
+            return head + tail if isinstance(tail, str) else mapped(tail, head.__add__)
+        if isinstance(head, str):
+            tail = self._texts(parts[1:])
+            return head + tail if isinstance(tail, str) else [head + each for each in tail]
+        return self._texts(parts)
+
+    def _texts(self, parts: tuple[Part, ...]) -> list[str] | str:
+        known = self._joined.get(parts)
+        if known is None:
+            known = self._joined[parts] = self._texts_anew(parts)
+        return known
+
+    def _texts_anew(self, parts: tuple[Part, ...]) -> list[str] | str:
+        if len(parts) == 1:
+            part = parts[0]
+            return part if isinstance(part, str) else self._texts_of(self.find(part))
+        texts = [self._texts((part,)) for part in parts]
+        columns = [each for each in texts if isinstance(each, list)]
+        if not columns:
+            return "".join(each for each in texts if isinstance(each, str))
+        template = "".join(each.replace("%", "%%") if isinstance(each, str) else "%s" for each in texts)
+        return [template % row for row in zip(*columns, strict=True)]
+
+    def _texts_of(self, column: Column) -> list[str] | str:
+        try:
+            if isinstance(column, Same):
+                return column.inner.texts(1)[0]
+            return column.texts(self.rows)
+        except TypeError:
+            raise UnsupportedError("a record that holds files cannot stand inside a text") from None
 
 
-def _split(text: str) -> list[str | tuple[str, ...]]:
-    """Literal pieces as strings, references as a tuple of the whole and its names."""
-    out: list[str | tuple[str, ...]] = []
+def constant(value: Any) -> Same:
+    """The same value, which holds no file, in every call."""
+    return Same(Plain([value]))
+
+
+def _split(text: str) -> Iterator[Part]:
+    """Literal pieces as strings, references as tuples of names."""
     literal = ""
     at = 0
     while at < len(text):
@@ -54,15 +141,16 @@ def _split(text: str) -> list[str | tuple[str, ...]]:
         elif text.startswith("$(", at):
             reference, at = _parse(text, at + 2)
             if literal:
-                out.append(literal)
-            out.append(reference)
+                yield literal
+            yield reference
             literal = ""
         else:
             literal, at = literal + text[at], at + 1
-    return [*out, literal] if literal else out
+    if literal:
+        yield literal
 
 
-def _parse(text: str, at: int) -> tuple[tuple[str, ...], int]:
+def _parse(text: str, at: int) -> tuple[Reference, int]:
     root = _ROOT.match(text, at)
     if root is None or root[0] not in ("inputs", "self", "runtime"):
         raise UnsupportedError(f"{text!r} is JavaScript")
@@ -75,45 +163,3 @@ def _parse(text: str, at: int) -> tuple[tuple[str, ...], int]:
     if not text.startswith(")", at):
         raise UnsupportedError(f"{text!r} is JavaScript")
     return tuple(names), at + 1
-
-
-def _constant(text: str) -> Evaluate:
-    return lambda scope: text
-
-
-def _reference(names: tuple[str, ...]) -> Evaluate:
-    def evaluate(scope: Scope) -> Any:
-        value: Any = scope
-        for name in names:
-            try:
-                value = _member(value, name)
-            except (KeyError, IndexError, ValueError):
-                raise UnsupportedError(f"'$({'.'.join(names)})' finds no {name!r}") from None
-        return value
-
-    return evaluate
-
-
-def _member(value: Any, name: str) -> Any:
-    if isinstance(value, dict):  # not Mapping: this is asked a million times
-        return value[name]
-    if isinstance(value, StagedFile):
-        if name == "class":
-            return "File"
-        stem, dot, end = value.lfn.rpartition(".")
-        if name == "nameroot":
-            return stem if stem else value.lfn
-        if name == "nameext":
-            return dot + end if stem else ""
-        return getattr(value, _FILE[name])
-    if isinstance(value, list):
-        return len(value) if name == "length" else value[int(name)]
-    raise KeyError(name)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, StagedFile):
-        return value.lfn
-    return json.dumps(value)

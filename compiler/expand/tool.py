@@ -1,40 +1,56 @@
-"""A CommandLineTool, read once and called for every data id."""
+"""A CommandLineTool, read once and called for batches of data ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from compiler.diagnostics import Findings
-from compiler.expand.document import Process, classes, file_type, is_array, items, local_id, our_hint
-from compiler.expand.ledger import Ledger, StagedFile
-from compiler.expand.references import Evaluate, Scope, UnsupportedError, compile_text, is_constant
-from compiler.jobs import QuantumKey
-from compiler.runtime.quantum_runner import dataset_name
+from compiler.expand.asked import Asks, asks_of, clusters_of, requests_of
+from compiler.expand.columns import (
+    Column,
+    Longs,
+    Numbers,
+    Plain,
+    Ragged,
+    Same,
+    as_ragged,
+    column_of,
+    filled,
+    merged,
+)
+from compiler.expand.command import Piece, numbered_ids, piece_words, quantum_ids, read_command
+from compiler.expand.document import Process, file_type, is_array, items, local_id, our_hint
+from compiler.expand.ledger import Asked, Ledger
+from compiler.expand.references import Reference, Scope, Text, UnsupportedError, compile_text
+from compiler.jobs import Batch
+from compiler.jobs import Tool as Declared
+from compiler.jobs.graph import Value, Word
 
-Resources = tuple[float | None, float | None]
-"""Cores and MiB as a workflow, a step or a tool asks for them."""
-
-_DEFAULT_CORES, _DEFAULT_MEMORY = 1.0, 2048
-_WILD = frozenset("*?[]")
+_WILD = "*?[]"
+_DATA_ID = ("inputs", "_quantum", "data_id")
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A part of the command line, placed by its sort key."""
+class Where:
+    """The step that calls, and for each scatter around it every call's place."""
 
-    key: tuple[int, int, str]
-    evaluate: Evaluate
-    binding: Mapping[str, Any]
-    port: str | None = None
-    """The input that it shows, or None for an argument."""
-    fixed: str | None = None
-    """The only word it ever adds, for an argument that refers to nothing."""
+    step: str = ""
+    places: tuple[Longs, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    port: str
+    several: bool
+    globs: list[Text]
 
 
 class Tool:
-    """Makes one job a call.
+    """Makes batches of calls.
 
     Everything that cannot be said in a job graph is told once, when the tool is read.
     """
@@ -43,16 +59,27 @@ class Tool:
         self.id = local_id(process.get("id", "tool"))
         self._ledger = ledger
         self._findings = findings
-        hint = our_hint(process, "Task")
-        self._label: str | None = hint["label"] if hint else None
-        self._is_init = our_hint(process, "Init") is not None
-        self._outputs: list[tuple[str, bool, list[Evaluate]]] = []
-        self._pieces: list[_Piece] = []
+        task, cluster = our_hint(process, "Task"), our_hint(process, "Cluster") or {}
+        self._declared = Declared(
+            self.id,
+            task["label"] if task else None,
+            is_init=our_hint(process, "Init") is not None,
+            cluster=cluster.get("name") or "",
+        )
+        self._number: int | None = None
+        """Its place among the tools that are called."""
+        self._cluster = cluster.get("number")
+        self._asks = asks_of(process)
         self._base: list[str] = []
-        self._defaults: dict[str, Any] = {}
-        self._resources = resources_of(process)
+        self._pieces: list[Piece] = []
+        self._outputs: list[_Output] = []
+        self._defaults = {
+            port: Same(column_of([body["default"]], ledger.table))
+            for port, body in items(process.get("inputs"))
+            if "default" in body
+        }
         try:
-            self._read_command(process)
+            self._base, self._pieces = read_command(process)
             self._read_outputs(process)
         except UnsupportedError as reason:
             self._complain("unsupported-expression", str(reason))
@@ -63,25 +90,6 @@ class Tool:
     def _complain(self, code: str, what: str) -> None:
         self._findings.error(code, f"tool {self.id!r} cannot become a job: {what}")
 
-    def _read_command(self, process: Process) -> None:
-        base = process.get("baseCommand") or []
-        self._base = [base] if isinstance(base, str) else list(base)
-        for place, argument in enumerate(process.get("arguments") or ()):
-            body = argument if isinstance(argument, Mapping) else {"valueFrom": argument}
-            key = (int(body.get("position") or 0), place, "")
-            text = body["valueFrom"]
-            fixed = text if isinstance(argument, str) and is_constant(text) else None
-            self._pieces.append(_Piece(key, compile_text(text), body, None, fixed))
-        for port, body in items(process.get("inputs")):
-            if "default" in body:
-                self._defaults[port] = body["default"]
-            binding = body.get("inputBinding")
-            if binding is not None:
-                shown = compile_text(binding.get("valueFrom", f'$(inputs["{port}"])'))
-                key = (int(binding.get("position") or 0), 1 << 30, port)
-                self._pieces.append(_Piece(key, shown, binding, port))
-        self._pieces.sort(key=lambda piece: piece.key)
-
     def _read_outputs(self, process: Process) -> None:
         for port, body in items(process.get("outputs")):
             binding = body.get("outputBinding") or {}
@@ -90,120 +98,106 @@ class Tool:
                 continue
             glob = binding["glob"]
             globs = [glob] if isinstance(glob, str) else glob
-            self._outputs.append((port, is_array(body["type"]), [compile_text(each) for each in globs]))
+            self._outputs.append(_Output(port, is_array(body["type"]), [compile_text(each) for each in globs]))
 
-    def call(self, inputs: dict[str, Any], given: Resources, where: tuple[str, tuple[int, ...]]) -> dict[str, Any]:
-        """Add the job that these inputs make and return its outputs: a file a port, or a list.
+    def call(self, inputs: dict[str, Column], rows: int, asks: Asks, where: Where) -> dict[str, Column]:
+        """Add the calls that these inputs make and return their outputs: a column of files or of lists a port.
 
-        `given` is what the workflow and the step ask for; `where` names the step and the places in its scatters.
-        Raises `UnsupportedError`.
+        `asks` is what the workflow and the step ask for. Raises `UnsupportedError`.
         """
+        if not rows:
+            return {output.port: Plain([]) for output in self._outputs}
         for port, value in self._defaults.items():
-            if inputs.get(port) is None:
-                inputs[port] = value
-        scope: Scope = {"inputs": inputs, "self": None, "runtime": {"outdir": ".", "tmpdir": "tmp"}}
-        id, quanta = self._identity(inputs, where)
-        command = list(self._base)
-        for piece in self._pieces:
-            if piece.fixed is not None:
-                command.append(piece.fixed)
-            else:
-                command.extend(_words(piece, scope))
-        outputs: dict[str, Any] = {}
-        made: list[StagedFile] = []
-        for port, several, globs in self._outputs:
-            files = [self._ledger.make(name, port, id) for name in _names(globs, scope)]
-            made.extend(files)
-            if not several and len(files) != 1:
-                raise UnsupportedError(f"output {port!r} of {id!r} is one file but its glob gives {len(files)}")
-            outputs[port] = files if several else files[0]
-        resources = self._amount(given, scope)
-        self._ledger.add_job(id, self.id, command, list(_files(inputs)), made, resources, quanta)
+            inputs[port] = filled(inputs.get(port), value)
+        scope = Scope(rows, inputs)
+        data_id = self._data_id(scope)
+        if self._number is None:
+            dimensions = tuple(reference[-1] for reference in data_id)
+            self._number = self._ledger.add_tool(replace(self._declared, dimensions=dimensions))
+        ids = self._ids(scope, data_id, where)
+        outputs = self._make(scope, self._number, ids)
+        dimensions = self._ledger.tools[self._number].dimensions
+        values = tuple(data_id[*_DATA_ID, dimension] for dimension in dimensions)
+        batch = Batch(self._number, 0, rows, *self._command(scope), values)
+        asked = Asked(*requests_of({**asks, **self._asks}, scope), clusters_of(self._cluster, scope))
+        self._ledger.add_calls(batch, ids, inputs.values(), outputs.values(), asked)
         return outputs
 
-    def _identity(
-        self, inputs: Mapping[str, Any], where: tuple[str, tuple[int, ...]]
-    ) -> tuple[str, tuple[QuantumKey, ...]]:
-        if self._label is not None:
-            data_id = (inputs.get("_quantum") or {}).get("data_id") or {}
-            return dataset_name(self.id, data_id.values()), ((self._label, tuple(data_id.items())),)
-        if self._is_init:
-            return dataset_name(self.id, ()), ()
-        step, places = where
-        return dataset_name(step or self.id, places), ()
+    def _data_id(self, scope: Scope) -> dict[Reference, list[Value]]:
+        """What a task's calls say of each dimension, in the order of the first call's data id."""
+        if self._declared.label is None:
+            return {}
+        try:
+            column = scope.find(_DATA_ID)
+        except UnsupportedError:
+            return {}
+        first = column.take(np.zeros(1, dtype=np.int64)).values(1)[0] or {}
+        if isinstance(column, Plain) and any((each or {}).keys() != first.keys() for each in column.items):
+            raise UnsupportedError(f"the data ids of tool {self.id!r} have different dimensions")
+        references = [(*_DATA_ID, dimension) for dimension in first]
+        return {each: scope.find(each).values(scope.rows) for each in references}
 
-    def _amount(self, given: Resources, scope: Scope) -> tuple[float, int]:
-        cores, memory = (
-            mine if mine is not None else theirs for mine, theirs in zip(self._resources, given, strict=True)
-        )
-        cores, memory = compile_text(cores)(scope), compile_text(memory)(scope)
-        return (
-            _DEFAULT_CORES if cores is None else float(cores),
-            _DEFAULT_MEMORY if memory is None else -int(-float(memory) // 1),
-        )
+    def _ids(self, scope: Scope, data_id: Mapping[Reference, list[Value]], where: Where) -> list[str]:
+        if self._declared.label is not None:
+            return quantum_ids(self.id, data_id, scope)
+        if self._declared.is_init:
+            return numbered_ids(self.id, (), scope.rows)
+        return numbered_ids(where.step or self.id, [each.tolist() for each in where.places], scope.rows)
 
+    def _command(self, scope: Scope) -> tuple[tuple[Word, ...], int]:
+        """The words, and how many of them a job of several calls says once."""
+        words: list[Word] = [*self._base]
+        shared = None
+        for piece in self._pieces:
+            if shared is None and piece.text.value == "--task" and self._declared.label is not None:
+                shared = len(words)
+            words += piece_words(piece, scope)
+        return tuple(words), len(words) if shared is None else shared
 
-def resources_of(process: Mapping[str, Any]) -> Resources:
-    """Cores and MiB that a process or a step asks for, None where it does not; requirements come before hints."""
-    for field in ("requirements", "hints"):
-        for name, body in classes(process.get(field)):
-            if name == "ResourceRequirement":
-                return (
-                    body.get("coresMin", body.get("coresMax")),
-                    body.get("ramMin", body.get("ramMax")),
-                )
-    return (None, None)
+    def _make(self, scope: Scope, tool: int, ids: list[str]) -> dict[str, Column]:
+        """The files that calls write, numbered; ports that name the same files hold the same."""
+        outputs: dict[str, Column] = {}
+        made: list[tuple[list[str], Numbers]] = []
+        for output in self._outputs:
+            start, names = self._names(scope, output, ids)
+            files = next((known for before, known in made if before == names), None)
+            if files is None:
+                self._check_names(names, ids, start)
+                first = self._ledger.table.make(tool, output.port, names)
+                files = Numbers(self._ledger.table, np.arange(first, first + len(names), dtype=np.int32))
+                made.append((names, files))
+            outputs[output.port] = files if start is None else Ragged(start, files)
+        return outputs
 
+    def _names(self, scope: Scope, output: _Output, ids: list[str]) -> tuple[Longs | None, list[str]]:
+        """What the globs of a port name; with where each call's names begin if the port holds lists."""
+        rows = scope.rows
+        columns = [scope.evaluate(glob) for glob in output.globs]
+        column = columns[0] if len(columns) == 1 else merged(columns, rows, True, self._ledger.table)
+        if isinstance(column, Plain) and list in column.types:
+            column = Plain([each if isinstance(each, list) else [each] for each in column.items])
+        lists = as_ragged(column, rows)
+        if lists is None:
+            return (np.arange(rows + 1) if output.several else None), column.values(rows)
+        if not output.several and (lists.lengths != 1).any():
+            row = int(np.flatnonzero(lists.lengths != 1)[0])
+            raise UnsupportedError(
+                f"output {output.port!r} of {ids[row]!r} is one file but its glob gives {lists.lengths[row]}"
+            )
+        return (lists.start if output.several else None), lists.inner.values(int(lists.start[-1]))
 
-def _names(globs: list[Evaluate], scope: Scope) -> Iterator[str]:
-    for glob in globs:
-        found = glob(scope)
-        for name in found if isinstance(found, list) else [found]:
-            if _WILD.intersection(name):
-                raise UnsupportedError(f"the glob {name!r} is a pattern, so what it finds is not known before it runs")
-            yield name
-
-
-def _files(value: Any) -> Iterator[StagedFile]:
-    """Every file in a value, depth first."""
-    if isinstance(value, StagedFile):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _files(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _files(each)
-
-
-def _words(piece: _Piece, scope: Scope) -> Iterator[str]:
-    """The words that a binding adds to a command line (CWL v1.2, section 4.1 "Input binding")."""
-    if piece.port is not None:
-        shown = scope["inputs"].get(piece.port)
-        if shown is None:
-            return
-        if "valueFrom" in piece.binding:
-            scope = {**scope, "self": shown}
-    value = piece.evaluate(scope)
-    prefix, separate = piece.binding.get("prefix"), piece.binding.get("separate", True)
-    if value is None or value is False:
-        return
-    if value is True:
-        yield from [prefix] if prefix else []
-        return
-    values = value if isinstance(value, list) else [value]
-    words = [each.lfn if isinstance(each, StagedFile) else _plain(each) for each in values]
-    if isinstance(value, list) and "itemSeparator" in piece.binding:
-        words = [piece.binding["itemSeparator"].join(words)]
-    if prefix and not separate and words:
-        yield prefix + words[0]
-        yield from words[1:]
-    else:
-        yield from [prefix] if prefix else []
-        yield from words
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise UnsupportedError(f"a {type(value).__name__} cannot be a word of a command line")
+    def _check_names(self, names: list[Any], ids: list[str], start: Longs | None) -> None:
+        if not set(map(type, names)) <= {str}:
+            bad = next(each for each in names if not isinstance(each, str))
+            raise UnsupportedError(f"the glob {bad!r} is no text")
+        together = "".join(names)
+        if any(each in together for each in _WILD):
+            bad = next(name for name in names if set(_WILD).intersection(name))
+            raise UnsupportedError(f"the glob {bad!r} is a pattern, so what it finds is not known before it runs")
+        if "/" in together or not all(names):
+            for place, name in enumerate(names):
+                if "/" in name or not name:
+                    row = place if start is None else int(np.searchsorted(start, place, "right")) - 1
+                    self._findings.error(
+                        "unsupported-glob", f"job {ids[row]!r} writes {name!r}, which is no plain file name"
+                    )

@@ -1,4 +1,4 @@
-"""Workflows run on paper: steps in the order of their links, scatters unrolled."""
+"""Workflows run on paper, for a batch of calls at a time: steps in the order of their links, scatters unrolled."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from compiler.diagnostics import CompileError, Diagnostic, Findings
-from compiler.expand.document import Process, Processes, items, local_id, our_hint, source_of
-from compiler.expand.ledger import Ledger
-from compiler.expand.references import Evaluate, UnsupportedError, compile_text
-from compiler.expand.tool import Resources, Tool, resources_of
+import numpy as np
 
-Values = dict[str, Any]
-Where = tuple[str, tuple[int, ...]]
-Call = Callable[[Values, Resources, Where], Values]
-"""Runs a process on input values and returns its outputs."""
+from compiler.diagnostics import CompileError, Diagnostic, Findings
+from compiler.expand.asked import Asks, asks_of
+from compiler.expand.columns import Column, Plain, Ragged, Same, as_ragged, column_of, filled, merged, repeated
+from compiler.expand.document import Process, Processes, items, local_id, our_hint, source_of
+from compiler.expand.files import FileTable
+from compiler.expand.ledger import Ledger
+from compiler.expand.references import Scope, Text, UnsupportedError, compile_text, constant
+from compiler.expand.regroup import regroup
+from compiler.expand.tool import Tool, Where
+
+Values = dict[str, Column]
+Call = Callable[[Values, int, Asks, Where], Values]
+"""Runs a process on the input values of so many calls and returns its outputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Port:
-    """One input of a step."""
+    """One input of a step, or one output of a workflow."""
 
     name: str
     sources: tuple[tuple[str, str], ...]
     many: bool
     """Whether `sources` was a list, which merges even if it is short."""
     flatten: bool
-    default: Any
-    value_from: Evaluate | None
+    default: Same
+    value_from: Text | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,11 @@ class _Step:
     ports: tuple[_Port, ...]
     outputs: tuple[str, ...]
     scatter: tuple[str, ...]
-    resources: Resources
+    asks: Asks
 
 
 class Runner:
-    """Reads each process once and calls it as often as the job order says."""
+    """Reads each process once and calls it as often as the workflow has steps that run it."""
 
     def __init__(self, processes: Processes, ledger: Ledger, findings: Findings) -> None:
         self._processes = processes
@@ -56,37 +61,19 @@ class Runner:
         inputs: Values = {}
         for port, body in items(main.get("inputs")):
             if port in job_order:
-                inputs[port] = self._staged(job_order[port])
+                inputs[port] = column_of([job_order[port]], self._ledger.table)
             elif "default" in body:
-                inputs[port] = self._staged(body["default"])
+                inputs[port] = column_of([body["default"]], self._ledger.table)
             elif _optional(body["type"]):
-                inputs[port] = None
+                inputs[port] = Plain([None])
             else:
                 self._findings.error("missing-input", f"the job order has no value for the input {port!r}")
         call = self._read(main)
         self._findings.raise_errors()
         try:
-            call(inputs, (None, None), ("", ()))
+            call(inputs, 1, {}, Where())
         except UnsupportedError as reason:
             self._findings.error("unsupported-expression", str(reason))
-
-    def _staged(self, value: Any) -> Any:
-        """A value of the job order with every File object replaced by the file that it names."""
-        if isinstance(value, Mapping):
-            if value.get("class") == "File":
-                if value.get("secondaryFiles") or "contents" in value:
-                    self._findings.error(
-                        "unsupported-file", f"the file {value.get('basename')!r} brings contents or others"
-                    )
-                return self._ledger.existing(value)
-            if value.get("class") == "Directory":
-                self._findings.error(
-                    "unsupported-directory", f"the job order holds a folder: {value.get('location')!r}"
-                )
-            return {key: self._staged(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self._staged(each) for each in value]
-        return value
 
     def _read(self, process: Process) -> Call:
         known = self._calls.get(id(process))
@@ -103,33 +90,36 @@ class Runner:
             return self._read_workflow(process)
         name = local_id(process.get("id", "an unnamed process"))
         if kind == "ExpressionTool" and our_hint(process, "Regroup") is not None:
-            return _regroup
+            return self._regroup
         self._findings.error(
             "unsupported-expression",
             f"{name!r} is an {kind}, whose outputs are not known before it runs",
             help="a regroup must carry the hint 'rubin:Regroup'",
         )
-        return lambda inputs, resources, where: {}
+        return lambda inputs, rows, asks, where: {}
+
+    def _regroup(self, inputs: Values, rows: int, asks: Asks, where: Where) -> Values:
+        return {"members": regroup(inputs["pool"], inputs["index"], rows, where.step, self._ledger.table)}
 
     def _read_workflow(self, process: Process) -> Call:
         name = local_id(process.get("id", "main"))
         steps = _in_order([self._read_step(id, body, name) for id, body in items(process.get("steps"), "run")], name)
         outputs = [
-            (port, _port(port, body, name, "outputSource"))
+            (port, self._port(port, body, name, "outputSource"))
             for port, body in items(process.get("outputs"), "outputSource")
         ]
-        mine = resources_of(process)
+        mine, table = asks_of(process), self._ledger.table
 
-        def call(inputs: Values, given: Resources, where: Where) -> Values:
-            given = _stronger(mine, given)
-            values: dict[tuple[str, str], Any] = {("", port): value for port, value in inputs.items()}
+        def call(inputs: Values, rows: int, asks: Asks, where: Where) -> Values:
+            asks = {**asks, **mine}
+            values = {("", port): value for port, value in inputs.items()}
             for step in steps:
-                ready = {port.name: _value(port, values) for port in step.ports}
-                path = f"{where[0]}.{step.id}" if where[0] else step.id
-                done = _scattered(step, ready, _stronger(step.resources, given), (path, where[1]))
+                ready = {port.name: _value(port, values, rows, table) for port in step.ports}
+                path = f"{where.step}.{step.id}" if where.step else step.id
+                done = _scattered(step, ready, rows, {**asks, **step.asks}, Where(path, where.places))
                 for port in step.outputs:
                     values[step.id, port] = done[port]
-            return {port: _value(link, values) for port, link in outputs}
+            return {port: _value(link, values, rows, table) for port, link in outputs}
 
         return call
 
@@ -143,31 +133,31 @@ class Runner:
         if method != "dotproduct" and len(scatter) > 1:
             self._findings.error("unsupported-scatter", f"step {id!r} scatters as {method!r}")
         try:
-            ports = tuple(_port(port, link, workflow, "source") for port, link in items(body.get("in"), "source"))
+            ports = tuple(self._port(port, link, workflow, "source") for port, link in items(body.get("in"), "source"))
         except UnsupportedError as reason:
             self._findings.error("unsupported-expression", f"step {id!r}: {reason}")
             ports = ()
         out = tuple(local_id(each if isinstance(each, str) else each["id"]) for each in body.get("out") or ())
-        return _Step(id, self._read(process), ports, out, tuple(map(local_id, scatter)), resources_of(body))
+        return _Step(id, self._read(process), ports, out, tuple(map(local_id, scatter)), asks_of(body))
+
+    def _port(self, name: str, body: Mapping[str, Any], workflow: str, field: str) -> _Port:
+        source = body.get(field)
+        # In the short form of an input a list stands for several sources.
+        sources = source if isinstance(source, list) else [source] if source is not None else []
+        if "pickValue" in body:
+            raise UnsupportedError(f"port {name!r} picks among values")
+        default = body.get("default")
+        return _Port(
+            name,
+            tuple(source_of(each, workflow) for each in sources),
+            isinstance(source, list) and (len(source) > 1 or "linkMerge" in body),
+            body.get("linkMerge") == "merge_flattened",
+            constant(None) if default is None else Same(column_of([default], self._ledger.table)),
+            compile_text(body["valueFrom"]) if "valueFrom" in body else None,
+        )
 
 
-def _port(name: str, body: Mapping[str, Any], workflow: str, field: str) -> _Port:
-    source = body.get(field)
-    # In the short form of an input a list stands for several sources.
-    sources = source if isinstance(source, list) else [source] if source is not None else []
-    if "pickValue" in body:
-        raise UnsupportedError(f"port {name!r} picks among values")
-    return _Port(
-        name,
-        tuple(source_of(each, workflow) for each in sources),
-        isinstance(source, list) and (len(source) > 1 or "linkMerge" in body),
-        body.get("linkMerge") == "merge_flattened",
-        body.get("default"),
-        compile_text(body["valueFrom"]) if "valueFrom" in body else None,
-    )
-
-
-def _value(port: _Port, values: Mapping[tuple[str, str], Any]) -> Any:
+def _value(port: _Port, values: Mapping[tuple[str, str], Column], rows: int, table: FileTable) -> Column:
     try:
         found = [values[each] for each in port.sources]
     except KeyError as missing:
@@ -177,71 +167,52 @@ def _value(port: _Port, values: Mapping[tuple[str, str], Any]) -> Any:
             [Diagnostic("unknown-source", f"port {port.name!r} is linked to {text!r}, which is not there")]
         ) from None
     if port.many:
-        return [x for each in found for x in (each if isinstance(each, list) else [each])] if port.flatten else found
-    value = found[0] if found else None
-    return port.default if value is None else value
+        return merged(found, rows, port.flatten, table)
+    return filled(found[0] if found else None, port.default)
 
 
-def _scattered(step: _Step, ready: Values, resources: Resources, where: Where) -> Values:
+def _scattered(step: _Step, ready: Values, rows: int, asks: Asks, where: Where) -> Values:
+    if not rows:
+        return {port: Plain([]) for port in step.outputs}
     if not step.scatter:
-        return _called(step, ready, resources, where)
-    lists = [ready[port] for port in step.scatter]
-    lengths = {len(each) if isinstance(each, list) else -1 for each in lists}
-    if len(lengths) != 1 or -1 in lengths:
-        sizes = ", ".join(
-            f"{p}: {len(v) if isinstance(v, list) else 'no list'}" for p, v in zip(step.scatter, lists, strict=True)
-        )
-        raise CompileError(
-            [Diagnostic("scatter-mismatch", f"step {step.id!r} scatters over lists of unlike length ({sizes})")]
-        )
-    name, places = where
-    done = [
-        _called(step, {**ready, **dict(zip(step.scatter, row, strict=True))}, resources, (name, (*places, place)))
-        for place, row in enumerate(zip(*lists, strict=True))
-    ]
-    return {port: [each[port] for each in done] for port in step.outputs}
+        return _called(step, ready, rows, asks, where)
+    lists = {port: as_ragged(ready[port], rows) for port in step.scatter}
+    first = lists[step.scatter[0]]
+    if first is None or any(each is None or (each.start != first.start).any() for each in lists.values()):
+        raise CompileError([_mismatch(step, ready, rows)])
+    lengths, total = first.lengths, int(first.start[-1])
+    inner = {port: repeated(column, lengths) for port, column in ready.items() if port not in lists}
+    inner |= {port: each.inner for port, each in lists.items() if each is not None}
+    place = np.arange(total) - np.repeat(first.start[:-1], lengths)
+    places = (*(np.repeat(each, lengths) for each in where.places), place)
+    done = _called(step, inner, total, asks, Where(where.step, places))
+    return {port: Ragged(first.start, _spread(done[port], total)) for port in step.outputs}
 
 
-def _called(step: _Step, inputs: Values, resources: Resources, where: Where) -> Values:
+def _mismatch(step: _Step, ready: Values, rows: int) -> Diagnostic:
+    """The finding about the first call whose lists are not of one length."""
+    for row in zip(*(ready[port].values(rows) for port in step.scatter), strict=True):
+        lengths = [len(each) if isinstance(each, list) else "no list" for each in row]
+        if len(set(lengths)) != 1 or "no list" in lengths:
+            break
+    sizes = ", ".join(f"{port}: {length}" for port, length in zip(step.scatter, lengths, strict=True))
+    return Diagnostic("scatter-mismatch", f"step {step.id!r} scatters over lists of unlike length ({sizes})")
+
+
+def _spread(column: Column, rows: int) -> Column:
+    return column.spread(rows) if isinstance(column, Same) else column
+
+
+def _called(step: _Step, inputs: Values, rows: int, asks: Asks, where: Where) -> Values:
+    if not rows:
+        return {port: Plain([]) for port in step.outputs}
+    scope = Scope(rows, inputs)
     changed = {
-        port.name: port.value_from({"inputs": inputs, "self": inputs[port.name], "runtime": {}})
+        port.name: scope.with_self(inputs[port.name]).evaluate(port.value_from)
         for port in step.ports
         if port.value_from is not None
     }
-    return step.call({**inputs, **changed} if changed else dict(inputs), resources, where)
-
-
-def _regroup(inputs: Values, resources: Resources, where: Where) -> Values:
-    """Our own ExpressionTool: `index` with each number replaced by that member of the flattened `pool`."""
-    pool = list(_flat(inputs["pool"]))
-
-    def pick(index: Any) -> Any:
-        if isinstance(index, list):
-            return list(map(pick, index))
-        if not 0 <= index < len(pool):
-            raise CompileError(
-                [
-                    Diagnostic(
-                        "index-out-of-range", f"regroup {where[0]!r} asks for member {index} of a pool of {len(pool)}"
-                    )
-                ]
-            )
-        return pool[index]
-
-    return {"members": pick(inputs["index"])}
-
-
-def _flat(value: Any) -> Any:
-    if isinstance(value, list):
-        for each in value:
-            yield from _flat(each)
-    else:
-        yield value
-
-
-def _stronger(mine: Resources, given: Resources) -> Resources:
-    cores, memory = (own if own is not None else other for own, other in zip(mine, given, strict=True))
-    return (cores, memory)
+    return step.call({**inputs, **changed}, rows, asks, where)
 
 
 def _in_order(steps: list[_Step], workflow: str) -> list[_Step]:

@@ -152,8 +152,10 @@ class Calls:
     @cached_property
     def producer(self) -> tuple[int, Ints]:
         """The number of the first file that a call made, and from there on the call that made each."""
-        first = int(self.writes.item.min(initial=0))
-        made = np.full(int(self.writes.item.max(initial=first - 1)) + 1 - first, -1, dtype=np.int32)
+        if not len(self.writes.item):
+            return np.iinfo(np.int32).max, np.zeros(0, dtype=np.int32)
+        first = int(self.writes.item.min())
+        made = np.full(int(self.writes.item.max()) + 1 - first, -1, dtype=np.int32)
         made[self.writes.item - first] = self.writes.row
         return first, made
 

@@ -37,8 +37,8 @@ def edges_of_graph(graph: QuantumGraph) -> Edges:
 
 
 def edges_of_jobs(jobs: JobGraph) -> Edges:
-    pairs = ((jobs.jobs[a], jobs.jobs[b]) for a, b in jobs.edges())
-    return {(a.quanta[0], b.quanta[0]) for a, b in pairs if a.quanta}
+    pairs = zip(jobs.edges.item.tolist(), jobs.edges.row.tolist(), strict=True)
+    return {(a.quanta[0], b.quanta[0]) for a, b in ((jobs.job(m), jobs.job(n)) for m, n in pairs) if a.quanta}
 
 
 def files_of_graph(graph: QuantumGraph) -> dict[QuantumKey, tuple[set[str], set[str]]]:
@@ -62,13 +62,14 @@ def files_of_graph(graph: QuantumGraph) -> dict[QuantumKey, tuple[set[str], set[
 def assert_same(graph: QuantumGraph, jobs: JobGraph) -> None:
     assert edges_of_jobs(jobs) == edges_of_graph(graph)
     wanted = files_of_graph(graph)
-    init = {jobs.files[f].lfn for job in jobs.jobs if not job.quanta for f in job.outputs}
+    names = jobs.files.names
+    init = {names[f] for job in jobs.jobs() if not job.quanta for f in job.outputs}
     found = {
         job.quanta[0]: (
-            {jobs.files[f].lfn for f in job.inputs} - RUNTIME - init,
-            {jobs.files[f].lfn for f in job.outputs if jobs.files[f].port != "_record"},
+            {names[f] for f in job.inputs} - RUNTIME - init,
+            {names[f] for f in job.outputs if jobs.file(f).port != "_record"},
         )
-        for job in jobs.jobs
+        for job in jobs.jobs()
         if job.quanta
     }
     assert found == wanted
@@ -96,7 +97,9 @@ def test_the_pegasus_workflow_has_the_edges_of_the_quantum_graph(
     assert {each.code for each in lowered(tmp_path, jobs)} == {"placeholder"}
     workflow = loaded(tmp_path, "workflow.yml")
     quantum = {
-        id: job.quanta[0] for job, id in zip(jobs.jobs, (w["id"] for w in workflow["jobs"]), strict=False) if job.quanta
+        id: job.quanta[0]
+        for job, id in zip(jobs.jobs(), (w["id"] for w in workflow["jobs"]), strict=False)
+        if job.quanta
     }
     told = {(each["id"], child) for each in workflow["jobDependencies"] for child in each["children"]}
     assert {(quantum[a], quantum[b]) for a, b in told if a in quantum and b in quantum} == edges_of_graph(graph)
@@ -108,4 +111,6 @@ def test_a_job_order_read_back_from_its_file_expands_to_the_same_jobs() -> None:
     workflow = translate(shapes.tract())
     document = yaml.safe_load(workflow.document_text())
     order = json.loads(workflow.job_order_bytes())
-    assert expand(document, order) == expand(workflow.document, workflow.job_order)
+    again, jobs = expand(document, order), expand(workflow.document, workflow.job_order)
+    assert list(again.jobs()) == list(jobs.jobs())
+    assert again.files.names == jobs.files.names
