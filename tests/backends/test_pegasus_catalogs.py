@@ -11,8 +11,8 @@ import pytest
 
 from compiler.backends.pegasus import read_settings
 from compiler.diagnostics import Diagnostic, Findings
-from compiler.jobs import File, Job, JobGraph
-from tests.backends.small import WHOLE, dark, loaded, lowered
+from compiler.jobs import JobGraph, Tool
+from tests.backends.small import WHOLE, Call, by_hand, dark, loaded, lowered
 from tests.conftest import Golden
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "pegasus" / "dark"
@@ -61,8 +61,7 @@ def test_runtime_files_come_from_the_output_folder_wherever_it_is(tmp_path: Path
 
 
 def located(location: str) -> JobGraph:
-    job = Job("cat", "cat", ("cat", "x"), (0,), (1,))
-    return JobGraph("w", (job,), (File("x", 3, location), File("y", port="out")))
+    return by_hand([Call(Tool("cat"), "cat", ("cat", "x"), ["x"], {"out": "y"})], [("x", location)])
 
 
 @pytest.mark.parametrize(

@@ -72,16 +72,14 @@ def test_a_hostile_data_id_survives_a_whole_lowering(tmp_path: Path, instrument:
 def test_a_data_id_that_cannot_survive_is_a_finding(tmp_path: Path, instrument: str) -> None:
     errors = [each for each in lowered(tmp_path, dark(instrument=instrument)) if each.severity == "error"]
     assert {each.code for each in errors} == {"unsafe-arguments"}
-    assert len(errors) == 6
+    assert [task for task in ("isr", "cp_dark", "combine") if not any(task in str(each) for each in errors)] == []
 
 
 def test_ids_that_pegasus_would_make_one_stay_apart() -> None:
-    jobs = [
-        ("isr", id) for id in ("isr-a.b", "isr-a+b", "isr-a_b", "isr-" + "x" * 300, "isr-" + "x" * 299 + "y", "isr-c")
-    ]
-    ids = job_ids(jobs)
+    names = ["isr-a.b", "isr-a+b", "isr-a_b", "isr-" + "x" * 300, "isr-" + "x" * 299 + "y", "isr-c"]
+    ids = job_ids(["isr"] * len(names), names)
     nodes = {node_name("isr", id) for id in ids}
-    assert len(nodes) == len(jobs)
+    assert len(nodes) == len(names)
     assert all(len(node) <= 200 for node in nodes)
     assert ids[-1] == "isr-c"
-    assert job_ids(list(reversed(jobs))) == list(reversed(ids))
+    assert job_ids(["isr"] * len(names), list(reversed(names))) == list(reversed(ids))

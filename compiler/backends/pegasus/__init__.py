@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from itertools import chain
 from pathlib import Path
 
 from compiler.backends.pegasus import catalogs
-from compiler.backends.pegasus.check import Checker, check_planning
+from compiler.backends.pegasus.check import check_planning
+from compiler.backends.pegasus.faults import find_faults
 from compiler.backends.pegasus.plan_script import write_plan_script
-from compiler.backends.pegasus.program import NAMESPACE
 from compiler.backends.pegasus.settings import Settings, read_settings
-from compiler.backends.pegasus.workflow import VERSION, abstract, dependency_entries, job_entries, write_workflow
+from compiler.backends.pegasus.workflow import abstract, dependency_lines, gathering_lines, job_lines, write_workflow
 from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph
 from providers.base import Provider
@@ -34,35 +35,22 @@ def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) 
     settings = _with_script_here(settings, out, findings)
     plan = abstract(jobs)
     replicas = catalogs.replicas_of(plan, provider, settings, findings)
-    tools = catalogs.write_transformations(out / "transformations.yml", plan, provider, settings, findings)
-    catalogs.write_replicas(out / "replicas.yml", replicas)
+    catalogs.write_transformations(out / "transformations.yml", plan, provider, settings, findings)
+    catalogs.write_replicas(out / "replicas.yml", replicas.lines(jobs.files.names))
     catalogs.write_sites(out / "sites.yml", provider, settings)
     properties = catalogs.properties_of(settings)
     catalogs.write_properties(out / "pegasus.properties", properties)
     findings.items.extend(check_planning(properties, (), {}))
 
-    known = set(replicas) | _refused(plan.jobs, replicas)
-    checker = Checker({f"{NAMESPACE}::{name}" for name in tools}, known)
-    checker.header({"pegasus": VERSION, "name": plan.name})
-    write_workflow(
-        out / "workflow.yml",
-        plan.name,
-        checker.jobs(job_entries(plan, findings)),
-        checker.dependencies(dependency_entries(plan)),
-    )
-    findings.items.extend(checker.finish())
+    find_faults(plan, replicas, findings)
+    if not findings.errors:
+        lines = chain(job_lines(plan, range(len(jobs)), findings), gathering_lines(plan))
+        write_workflow(out / "workflow.yml", plan.name, lines, dependency_lines(plan))
 
-    runtime = [
-        file.location for file in jobs.files if file.location is not None and file.location.startswith("runtime/")
-    ]
+    runtime = [location for location in jobs.files.locations if location.startswith("runtime/")]
     write_plan_script(out / "plan.sh", runtime)
     _warn_of_placeholders(out, provider, findings)
     return list(findings)
-
-
-def _refused(jobs: JobGraph, replicas: dict[str, tuple[str, str]]) -> set[str]:
-    """Files that exist but whose replica was refused: they were told already."""
-    return {file.lfn for file in jobs.files if file.location is not None and file.lfn not in replicas}
 
 
 def _with_script_here(settings: Settings, out: Path, findings: Findings) -> Settings:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from compiler.backends.pegasus.program import NAMESPACE
+from compiler.backends.pegasus.quoting import json_string
 from compiler.backends.pegasus.settings import Settings
-from compiler.backends.pegasus.workflow import COLLECT, Abstract
+from compiler.backends.pegasus.workflow import Abstract
 from compiler.diagnostics import Findings
 from providers.base import COMPUTE, LOCAL, STAGING, Object, Placeholder, Problem, Provider, Site
 
@@ -22,6 +25,8 @@ OUT = "${RUBINCWL_OUT}"
 """The output folder: Pegasus replaces it when it plans, plan.sh sets it, so that the folder can be moved."""
 INPUTS_MARK = Placeholder("@INPUTS_AT@", "the S3 URL of the repository's files, s3://bucket/prefix", "inputs_at")
 _CONTAINER = "science"
+_PLAIN_INPUT = re.compile(r"inputs(?:/[A-Za-z0-9_+=-][A-Za-z0-9._+=-]*)+")
+"""Locations whose letters every store takes as they are."""
 
 Pair = tuple[str, str]
 """A site and a physical file name."""
@@ -33,23 +38,50 @@ def url_of(place: Object) -> str:
     return f"{place.scheme}://{account}{place.bucket}" + (f"/{place.key}" if place.key else "")
 
 
-def replicas_of(plan: Abstract, provider: Provider, settings: Settings, findings: Findings) -> dict[str, Pair]:
-    """Where every file that exists before the workflow is, by logical name; the runner is no file but a program."""
-    found: dict[str, Pair] = {}
+@dataclass
+class Replicas:
+    """Where the files are that exist before the workflow."""
+
+    place: list[Pair | None]
+    """Shape (existing files,): None for one that jobs cannot reach, which is told, and for an executable."""
+
+    def lines(self, names: Sequence[str]) -> Iterator[str]:
+        """The replica catalog's entries as Pegasus.api writes them, one a line."""
+        for lfn, place in zip(names, self.place, strict=False):
+            if place is not None:
+                site, pfn = place
+                yield f'{{"lfn": {json_string(lfn)}, "pfns": [{{"site": "{site}", "pfn": {json_string(pfn)}}}]}}'
+
+
+def replicas_of(plan: Abstract, provider: Provider, settings: Settings, findings: Findings) -> Replicas:
+    """Where every file that exists before the workflow is; the runner is no file but a program."""
+    executables = {program.file for program in plan.programs}
+    base = _below(provider, settings)
     reported: set[str] = set()
-    for place, file in enumerate(plan.jobs.files):
-        if file.location is None or place == plan.runner:
+    found: list[Pair | None] = []
+    for place, location in enumerate(plan.jobs.files.locations):
+        if base is not None and _PLAIN_INPUT.fullmatch(location):
+            found.append((base[0], f"{base[1]}/{location[7:]}"))
             continue
-        where = _replica(file.lfn, file.location, provider, settings)
-        if not isinstance(where, Problem):
-            found[file.lfn] = where
-        elif where.message not in reported:
-            reported.add(where.message)
-            findings.error(where.code, where.message, help=where.help)
-    return found
+        where = None if place in executables else _replica(location, provider, settings)
+        if isinstance(where, Problem):
+            if where.message not in reported:
+                reported.add(where.message)
+                findings.error(where.code, where.message, help=where.help)
+            where = None
+        found.append(where)
+    return Replicas(found)
 
 
-def _replica(lfn: str, location: str, provider: Provider, settings: Settings) -> Pair | Problem:
+def _below(provider: Provider, settings: Settings) -> Pair | None:
+    """The site and the URL of the folder below which inputs are; None if it is not open to jobs."""
+    if settings.inputs_at is None or urlsplit(settings.inputs_at).scheme in ("", "file"):
+        return None
+    folder = provider.replica(settings.inputs_at)
+    return None if isinstance(folder, Problem) else (folder.site, url_of(folder.place))
+
+
+def _replica(location: str, provider: Provider, settings: Settings) -> Pair | Problem:
     if location.startswith("runtime/"):
         return LOCAL, f"file://{OUT}/{unquote(location)}"
     if location.startswith("inputs/"):
@@ -70,17 +102,17 @@ def _replica(lfn: str, location: str, provider: Provider, settings: Settings) ->
     return replica if isinstance(replica, Problem) else (replica.site, url_of(replica.place))
 
 
-def write_replicas(path: Path, replicas: Mapping[str, Pair]) -> None:
+def write_replicas(path: Path, lines: Iterable[str]) -> None:
     """JSON, one line a file: a night's raws are many."""
     from Pegasus.api import ReplicaCatalog
 
-    catalog = ReplicaCatalog()
-    for lfn in sorted(replicas):
-        catalog.add_replica(replicas[lfn][0], lfn, replicas[lfn][1])
-    content = _plain(catalog)
-    with path.open("w", encoding="utf-8") as stream:
-        stream.write(f'{{"pegasus": {json.dumps(content["pegasus"])}, "replicas": [')
-        stream.write(",".join("\n" + json.dumps(each, ensure_ascii=False) for each in content["replicas"]))
+    version = _plain(ReplicaCatalog())["pegasus"]
+    with path.open("w", encoding="utf-8", newline="\n", buffering=1 << 20) as stream:
+        stream.write(f'{{"pegasus": {json.dumps(version)}, "replicas": [')
+        separator = "\n"
+        for line in lines:
+            stream.write(separator + line)
+            separator = ",\n"
         stream.write("\n]}\n")
 
 
@@ -140,13 +172,11 @@ def write_transformations(
         container = api.Container(_CONTAINER, kind, settings.container, bypass_staging=True)
         catalog.add_containers(container)
     programs: dict[str, Pair] = {}
-    for job, program in zip(plan.jobs.jobs, plan.programs, strict=True):
-        script = plan.jobs.files[program.file] if program.file is not None else None
-        here = (LOCAL, f"file://{OUT}/{script.location}") if script is not None else (COMPUTE, program.path)
-        if programs.setdefault(job.tool, here) != here:
-            findings.error("varying-executable", f"jobs of tool {job.tool!r} run different programs")
-    if plan.collected and plan.runner is not None:
-        programs[COLLECT] = (LOCAL, f"file://{OUT}/{plan.jobs.files[plan.runner].location}")
+    for name, program in plan.transformations():
+        script = plan.jobs.files.locations[program.file] if program.file is not None else None
+        here = (LOCAL, f"file://{OUT}/{script}") if script is not None else (COMPUTE, program.path)
+        if programs.setdefault(name, here) != here:
+            findings.error("varying-executable", f"jobs of tool {name!r} run different programs")
     compute = next(site for site in provider.sites() if site.name == COMPUTE)
     for name in sorted(programs):
         catalog.add_transformations(_transformation(name, *programs[name], compute, container))

@@ -20,14 +20,12 @@ from itertools import pairwise
 from typing import Any
 
 from compiler.backends.pegasus import profiles
-from compiler.backends.pegasus.quoting import LONGEST_ARGUMENTS, node_name
+from compiler.backends.pegasus.quoting import FILE_NAME, LONGEST_ARGUMENTS, LONGEST_NODE_ALLOWED, node_name
 from compiler.backends.pegasus.workflow import VERSION
 from compiler.diagnostics import Diagnostic, Findings, Origin
 
-LFN = re.compile(r"[A-Za-z0-9._+-]{1,255}")
 ID = re.compile(r"[A-Za-z0-9_-]+")
 """Pegasus' schema, share/pegasus/schema/yaml/common.yml."""
-_LONGEST_NODE = 225
 
 _TOP = """
     pegasus name version hooks profiles metadata siteCatalog replicaCatalog transformationCatalog jobs jobDependencies
@@ -137,7 +135,7 @@ class Checker:
             self._error("missing-transformation", f"no transformation {tool!r} is known", id)
         node = node_name(entry["name"], id)
         self._nodes[node] += 1
-        if len(node) > _LONGEST_NODE:
+        if len(node) > LONGEST_NODE_ALLOWED:
             self._error("long-name", f"files called after the node {node[:40]!r}... would have too long names", id)
 
     def _arguments(self, arguments: Sequence[Any], id: str) -> None:
@@ -157,7 +155,7 @@ class Checker:
             if key not in _USE_KEYS:
                 self._error("unknown-key", f"a use has no key {key!r}", id)
         lfn, kind = str(use.get("lfn", "")), use.get("type")
-        if not LFN.fullmatch(lfn):
+        if not FILE_NAME.fullmatch(lfn):
             self._error("bad-file-name", f"the file name {lfn!r} is not of A-Z a-z 0-9 . _ + -", id)
         if kind not in _USE_TYPES:
             self._error("bad-type", f"{lfn!r} is used as {kind!r}", id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from compiler.jobs import Request
+
 Problem = tuple[str, str]
 """A finding's code and message."""
 
@@ -42,6 +44,11 @@ NUMBERS: Mapping[str, frozenset[str]] = {
     "dagman": _words("RETRY PRIORITY MAXPRE MAXPOST MAXJOBS MAXIDLE"),
     "condor": _words("request_memory request_cpus request_disk request_gpus priority"),
 }
+
+
+def profiles_of(request: Request) -> dict[str, dict[str, Any]]:
+    """What a job asks for, by namespace."""
+    return {"pegasus": {"memory": request.memory_mib, "cores": request.cores}}
 
 
 def problems(profiles: Mapping[str, Any]) -> Iterator[Problem]:

@@ -13,20 +13,26 @@ What was read in Pegasus 5.1's source and is answered here:
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 LONGEST_ARGUMENTS = 4000
 """Characters; Pegasus' property ``pegasus.gridstart.invoke.length``."""
 LONGEST_NODE = 200
 """Characters of a node's name: files are called by it with suffixes of up to 30, and a name has 255 bytes."""
+LONGEST_NODE_ALLOWED = 225
 
-_REFUSED = re.compile(r"[$`\\\x00-\x1f\x7f]")
-_NOT_IN_ID = re.compile(r"[^A-Za-z0-9_-]")
+_REFUSED = re.compile(r"[$`\\\x00-\x1f\x7f\ud800-\udfff]")
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9_\n-]")
 _DAGMAN = re.compile(r"[.+=]")
 _HEX = 10
+_LONGEST_NAME = 255
+FILE_NAME = re.compile(rf"[A-Za-z0-9._+-]{{1,{_LONGEST_NAME}}}")
+_NAME_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-\n"
+_CHUNK = 1 << 16
 
 
 def quote_arguments(words: Sequence[str]) -> list[str]:
@@ -49,22 +55,19 @@ def node_name(transformation: str, id: str) -> str:
     return _DAGMAN.sub("_", f"{transformation}_{id}")
 
 
-def job_ids(jobs: Iterable[tuple[str, str]]) -> list[str]:
-    """Ids for jobs given as (transformation, our id): readable, of the letters allowed, distinct and not too long.
+def job_ids(transformations: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """Ids for jobs of ours: readable, of the letters allowed, distinct and not too long.
 
-    >>> job_ids([("isr", "isr-A+20b-1"), ("isr", "isr-A_20b-1"), ("isr", "isr-A-2")])
+    >>> job_ids(["isr"] * 3, ["isr-A+20b-1", "isr-A_20b-1", "isr-A-2"])
     ['isr-A_20b-1-h0b6c5b44ec', 'isr-A_20b-1-h727dcb4a69', 'isr-A-2']
     """
-    named = [(transformation, id, _NOT_IN_ID.sub("_", id)) for transformation, id in jobs]
-    often = Counter(plain for _, _, plain in named)
-    out = []
-    for transformation, id, plain in named:
-        room = LONGEST_NODE - len(transformation) - 1
-        if often[plain] > 1 or len(plain) > room:
-            digits = hashlib.sha256(id.encode()).hexdigest()[:_HEX]
-            plain = f"{plain[: room - _HEX - 2]}-h{digits}"
-        out.append(plain)
-    return out
+    plain = _NOT_IN_ID.sub("_", "\n".join(ids)).split("\n") if ids else []
+    room = LONGEST_NODE - max(map(len, set(transformations)), default=0) - 1
+    often = Counter(plain) if len(set(plain)) < len(plain) else Counter()
+    for place in [n for n, id in enumerate(plain) if len(id) > room or often[id] > 1]:
+        digits = hashlib.sha256(ids[place].encode()).hexdigest()[:_HEX]
+        plain[place] = f"{plain[place][: room - _HEX - 2]}-h{digits}"
+    return plain
 
 
 def workflow_name(name: str) -> str:
@@ -73,4 +76,31 @@ def workflow_name(name: str) -> str:
     >>> workflow_name("u/me/dark 1")
     'u_me_dark_1'
     """
-    return _NOT_IN_ID.sub("_", name) or "workflow"
+    return _NOT_IN_ID.sub("_", name.replace("\n", "_")) or "workflow"
+
+
+def strange_names(names: Sequence[str]) -> list[int]:
+    """The places of those that no file may have: letters that Pegasus' tools trip over, too many of them, or none."""
+    strange = []
+    for first in range(0, len(names), _CHUNK):
+        chunk = names[first : first + _CHUNK]
+        text = "\n".join(chunk)
+        if (
+            text.encode(errors="replace").translate(None, _NAME_LETTERS)
+            or text.count("\n") >= len(chunk)
+            or "" in chunk
+            or max(map(len, chunk)) > _LONGEST_NAME
+        ):
+            strange += [first + place for place, name in enumerate(chunk) if not FILE_NAME.fullmatch(name)]
+    return strange
+
+
+def json_string(text: str) -> str:
+    """The text as JSON, in UTF-8 as it is.
+
+    >>> print(json_string("isr{physical_filter: 'r'}"), json_string('"'))
+    "isr{physical_filter: 'r'}" "\\""
+    """
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return json.dumps(text, ensure_ascii=False)
