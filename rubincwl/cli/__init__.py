@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rubincwl.cli import compiling, data, running
+from rubincwl.cli import compiling, data, explaining, running
 from rubincwl.cli.verb import completion
 
 
@@ -21,6 +21,7 @@ def cli() -> None:
 for _verb in (
     compiling.compile_,
     compiling.check,
+    explaining.explain,
     running.run,
     running.deliver,
     data.upload,

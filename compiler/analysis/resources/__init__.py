@@ -6,6 +6,7 @@ from compiler.analysis.resources.reasons import FILE, Kept, Reason, Reasons, wri
 from compiler.analysis.resources.records import Records, read_records
 from compiler.analysis.resources.resolve import make_requests
 from compiler.analysis.resources.rules import Written
+from compiler.analysis.resources.written import written_rules
 
 __all__ = [
     "FILE",
@@ -20,4 +21,5 @@ __all__ = [
     "make_requests",
     "read_records",
     "write_requests",
+    "written_rules",
 ]

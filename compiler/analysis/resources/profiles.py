@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from compiler.analysis.resources.rules import Rule, Written, parse_rules
+from compiler.analysis.resources.rules import Rule, parse_rules
 from compiler.diagnostics import BugError, Findings, Span, closest
 
 _FOLDER = Path(__file__).with_name("data")
@@ -34,23 +33,17 @@ def profile_rules(name: str, findings: Findings, place: Span | None = None) -> t
 
 @cache
 def _read(name: str) -> tuple[Rule, ...]:
-    from compiler.frontend.yaml_nodes import Document, Entry
+    # Here, since whoever only wants the names needs no YAML.
+    from compiler.analysis.resources.written import written_rules
+    from compiler.frontend.yaml_nodes import Document
 
     findings = Findings()
     document = Document(str(_FOLDER / f"{name}.yaml"), findings)
     rules: tuple[Rule, ...] = ()
     if document.root is not None:
         listed = document.entries(document.root, "the profile")["rules"].value
-        keys: list[dict[str, Entry]] = [document.entries(node, "a rule") for node in listed.value]
-
-        def place(index: int, key: str) -> Span | None:
-            entry = keys[index].get(key.partition(".")[0]) if key else None
-            found = document.span(entry.key if entry else listed.value[index])
-            # Not the file's path, which is another one on every machine.
-            return Span(f"profile {name}", found.line, found.column)
-
-        written: Any = document.value(listed)
-        rules = parse_rules(Written(written, place), findings, f"profile {name}, rule")
+        # Not by the file's path, which is another one on every machine.
+        rules = parse_rules(written_rules(document, listed, f"profile {name}"), findings, f"profile {name}, rule")
     if findings.items:
         raise BugError(f"the profile '{name}' cannot be read", findings)
     return rules

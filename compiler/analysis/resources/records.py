@@ -56,11 +56,12 @@ def read_records(source: Path, findings: Findings, place: Span | None = None) ->
     memory: dict[str, array[float]] = {}
     seconds: dict[str, array[float]] = {}
     bad: list[str] = []
+    seen: set[int] = set()
     try:
         for name, text in _texts(source):
             try:
                 record = _record(json.loads(text))
-                if record is not None:
+                if record is not None and _new(record, seen):
                     label, peak, wall = str(record["label"]), record["peak_memory_mib"], record["wall_seconds"]
                     memory.setdefault(label, array("d")).append(float(peak))
                     seconds.setdefault(label, array("d")).append(float(wall))
@@ -92,14 +93,22 @@ def _record(found: Any) -> Mapping[str, Any] | None:
     return found
 
 
+def _new(record: Mapping[str, Any], seen: set[int]) -> bool:
+    """Whether this run of the quantum was not met before: a folder may hold a record and a collection with it."""
+    number = hash((record["label"], record["quantum_id"], record["started"]))
+    known = number in seen
+    seen.add(number)
+    return not known
+
+
 def _texts(source: Path) -> Iterator[tuple[str, bytes]]:
     """Name and text of everything that may be a record, one at a time."""
     if source.is_dir():
         for path in sorted(source.rglob("*")):
-            if path.is_file() and _MARK in path.name and not path.name.endswith((".tar", ".jsonl")):
+            if path.suffix in (".jsonl", ".tar") and path.is_file():
+                yield from _texts(path)
+            elif _MARK in path.name and path.is_file():
                 yield str(path), path.read_bytes()
-            elif path.is_file() and path.name.endswith(".jsonl"):
-                yield from _lines(path)
     elif tarfile.is_tarfile(source):
         with tarfile.open(source, "r|*") as tar:
             for member in tar:
