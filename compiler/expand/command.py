@@ -11,10 +11,7 @@ from compiler.expand.document import Process, items
 from compiler.expand.files import StagedFile
 from compiler.expand.references import Part, Reference, Scope, Text, UnsupportedError, compile_text
 from compiler.jobs.graph import Value, Word
-from compiler.runtime.quantum_runner import dataset_name
-
-_SURELY_SHORT = 150
-"""Characters; `dataset_name` shortens some longer names."""
+from compiler.runtime.quantum_runner import LONGEST_NAME, dataset_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ def quantum_ids(tool: str, data_id: Mapping[Reference, Sequence[Value]], scope: 
         for reference in rest:
             parts += ["-", reference]
         ids: list[str] = scope.evaluate(Text(tuple(parts))).values(scope.rows)
-        if max(map(len, ids)) <= _SURELY_SHORT:
+        if max(map(len, ids)) <= LONGEST_NAME:
             return ids
     return numbered_ids(tool, list(data_id.values()), scope.rows)
 

@@ -47,12 +47,14 @@ class Rows:
     @classmethod
     def from_pairs(cls, row: NDArray[np.integer], item: NDArray[np.integer], rows: int) -> Rows:
         """Rows of distinct items, sorted, from (row, item) pairs in any order."""
-        width = int(item.max(initial=-1)) + 1
-        key = np.unique(row.astype(np.int64) * width + item)
-        start = np.zeros(rows + 1, dtype=np.int64)
-        if width:
-            np.cumsum(np.bincount(key // width, minlength=rows), out=start[1:])
-        return cls(start, (key % max(width, 1)).astype(np.int32))
+        width = int(item.max(initial=0)) + 1
+        key = row.astype(np.int64) * width
+        key += item
+        if len(key) and not (key[1:] > key[:-1]).all():
+            key.sort()
+            key = key[np.concatenate([[True], key[1:] != key[:-1]])]
+        start = np.searchsorted(key, np.arange(rows + 1) * width)
+        return cls(start, (key % width).astype(np.int32))
 
 
 @dataclass(frozen=True, slots=True)
