@@ -194,7 +194,7 @@ def test_what_is_kept_serves_quanta_that_need_it(data: Path, tmp_path: Path) -> 
     staging.stage(tmp_path / "first", isr)
     assert staging.call(tmp_path / "first", isr, more=("--records", "r.jsonl")).returncode == 0
     record = _records(tmp_path / "first", "r.jsonl")["isr-1000"]
-    quantum_runner.write_checkpoint(tmp_path / "first" / "kept.tar", {isr.id: record}, tmp_path / "first")  # type: ignore[dict-item]
+    quantum_runner.write_checkpoint(tmp_path / "first" / "kept.tar", {isr.id: record}, tmp_path / "first")
 
     ran = _retry(staging, tmp_path / "first", tmp_path / "second", isr, dark)
 
