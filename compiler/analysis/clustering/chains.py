@@ -98,6 +98,8 @@ class _Growing:
         writer, reader = self.root[self.edges.writer], self.root[self.edges.reader]
         outside = writer != reader
         fed = _only(writer[outside], reader[outside], len(self.root))
+        ends = np.zeros(len(self.root), dtype=bool)
+        ends[writer[outside & (self.tail[writer] == self.edges.writer)]] = True
         feeders = np.flatnonzero(fed >= 0)
         feeders = feeders[self.classes[feeders] == self.classes[fed[feeders]]]
         feeders = feeders[np.argsort(fed[feeders], kind="stable")]
@@ -105,7 +107,7 @@ class _Growing:
         cuts = np.searchsorted(fed[feeders], self.graph.task_start)
         for task in range(len(self.graph.tasks)):
             chosen = feeders[cuts[task] : cuts[task + 1]]
-            chosen = chosen[self._may_gather(chosen, fed[chosen], task)]
+            chosen = chosen[self._may_gather(chosen, fed[chosen], ends[chosen])]
             into[chosen] = fed[chosen]
             np.add.at(self.seconds, fed[chosen], self.seconds[chosen])
             np.add.at(self.size, fed[chosen], self.size[chosen])
@@ -113,15 +115,16 @@ class _Growing:
             into = into[into]
         return into
 
-    def _may_gather(self, feeder: NDArray[np.intp], fed: Ints, task: int) -> NDArray[np.bool_]:
-        """Which feeders may join, all of a unit or none."""
+    def _may_gather(self, feeder: NDArray[np.intp], fed: Ints, ends: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which feeders may join, all of a unit or none; `ends` tells whether what they end with is what is read."""
         _, place, feeders = np.unique(fed, return_inverse=True, return_counts=True)
         seconds = np.bincount(place, self.seconds[feeder])[place] + self.seconds[fed]
         size = np.bincount(place, self.size[feeder])[place] + self.size[fed]
         fits = (seconds <= self.options.target_s) & (size <= self.options.maximum_quanta)
-        # Several feeders could have run side by side.
+        # Several feeders could have run side by side, and so could a branch of one.
+        chain = (feeders[place] == 1) & ends
         busy = len(feeders) >= self.options.parallel
-        return np.asarray(fits & ((feeders[place] == 1) | (seconds <= self.options.minimum_s) | busy))
+        return np.asarray(fits & (chain | (seconds <= self.options.minimum_s) | busy))
 
 
 def _only(row: NDArray[np.integer], item: Ints, size: int) -> Ints:
