@@ -5,18 +5,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compiler.collection import no_collection
 from compiler.diagnostics import BugError, CompileError, Findings
-from compiler.frontend.config import Settings
+from compiler.frontend.config import Configuration, Settings
 from compiler.lock import Ingredient, lock
 from compiler.output_folder import MARK, whole_folder
+from compiler.preparation import prepare
+from compiler.shards import can_shard
 from compiler.summary import json_text, summarise
 
 if TYPE_CHECKING:
     from compiler.certificate import Certificate
+    from compiler.certificate.jobs import JobsProof
+    from compiler.preparation import Prepared
     from compiler.rubin import Pipeline, QuantumGraph
     from compiler.translate import Workflow
 
@@ -34,6 +39,8 @@ class Choices:
     target: str = PORTABLE
     settings: Settings = field(default_factory=Settings)
     """Of the target: bucket, region and the like, as its provider names them."""
+    configuration: Configuration = field(default_factory=Configuration)
+    """What quanta ask for, which run together, which results are kept: the same for all targets."""
     repo: Path | None = None
     """The repository on this machine, to which ``inputs`` then points."""
     container: str | None = None
@@ -70,30 +77,39 @@ def compile_folder(
     choices = choices or Choices()
     findings = Findings()
     out = Path(out)
-    with whole_folder(out, choices.overwrite) as draft:
+    with no_collection(), whole_folder(out, choices.overwrite) as draft:
         plan, quanta = read(pipeline, graph, findings, observe)
+        prepared = prepare(quanta, choices.configuration, findings, observe, sharded=can_shard(Path(graph)))
         with observe("translate"):
             from compiler.translate import translate
 
-            workflow = translate(quanta, description=plan.description or None, container=choices.container)
+            description = plan.description or None
+            workflow = translate(quanta, description=description, container=choices.container, runtime=prepared.runtime)
         with observe("write"):
-            _write(workflow, Path(graph), draft, choices.repo)
+            _write(workflow, prepared, quanta, Path(graph), draft, choices.repo)
+        workflow = replace(workflow, job_order={})  # large, and written
         with observe("prove"):
             from compiler.certificate import certify, read_folder
 
             # What was written is proved, not what was meant to be written.
             document, job_order = read_folder(draft)
             certificate = _hold(certify(document, job_order, quanta), findings)
-            (draft / "certificate.json").write_text(json_text(certificate.to_json()))
-        jobs = None
+        jobs = proof = None
         if choices.target != PORTABLE:
-            from compiler.lowering import lower_to
+            from compiler.lowering import lower_to, prove_jobs
 
             name = quanta.output_run or Path(pipeline).stem
+            where = draft / "pegasus"
             jobs = lower_to(
-                choices.target, document, job_order, name, choices.settings, draft / "pegasus", findings, observe
+                choices.target, document, job_order, name, choices.settings, where, findings, observe, prepared.keep
             )
-        summary = summarise(plan, quanta, workflow, jobs, choices.target, findings)
+            del document, job_order
+            with observe("prove the jobs"):
+                proof = _hold_jobs(prove_jobs(quanta, where))
+        (draft / "certificate.json").write_text(
+            json_text(certificate.to_json() | ({"jobs": proof.to_json()} if proof else {}))
+        )
+        summary = summarise(plan, quanta, workflow, jobs, prepared, choices.target, findings)
         (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")
         (draft / MARK).write_text(json_text(_lock(plan, Path(graph), draft, choices)), encoding="utf-8")
     return Compiled(out, certificate, summary, findings)
@@ -162,11 +178,22 @@ def _hold(certificate: Certificate, findings: Findings) -> Certificate:
     return certificate
 
 
-def _write(workflow: Workflow, graph: Path, draft: Path, repo: Path | None) -> None:
-    """The workflow, its job order, and what every job carries."""
+def _hold_jobs(proof: JobsProof) -> JobsProof:
+    """The proof of the jobs, if it holds."""
+    if proof.findings:
+        raise BugError("the jobs are not the quantum graph that they were made from", list(proof.findings))
+    return proof
+
+
+def _write(
+    workflow: Workflow, prepared: Prepared, quanta: QuantumGraph, graph: Path, draft: Path, repo: Path | None
+) -> None:
+    """The workflow, its job order, what jobs carry, and why quanta ask for what they do."""
+    from compiler.analysis import resources
     from compiler.delivery import link_inputs
     from compiler.runtime import quantum_runner
-    from compiler.translate.order import RUNTIME
+    from compiler.shards import write_shards
+    from compiler.translate.order import INIT_SHARD, RUNTIME, shard_name
 
     (draft / "workflow.cwl").write_text(workflow.document_text(), encoding="utf-8")
     (draft / "job.json").write_bytes(workflow.job_order_bytes())
@@ -176,6 +203,10 @@ def _write(workflow: Workflow, graph: Path, draft: Path, repo: Path | None) -> N
     (runtime / RUNTIME["_runner"]).chmod(0o755)
     shutil.copyfile(graph, runtime / RUNTIME["_graph"])
     (runtime / RUNTIME["_butler"]).write_text(quantum_runner.butler_config())
+    if (shards := prepared.runtime.shards) is not None:
+        names = {n: shard_name(n) for n in range(int(shards.max(initial=-1)) + 1)} | {-1: INIT_SHARD}
+        write_shards(graph, quanta, shards, runtime, names)
+    resources.write_requests(prepared.reasons, quanta, draft / resources.FILE)
     if repo is not None:
         link_inputs(draft, repo)
 

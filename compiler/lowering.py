@@ -13,7 +13,12 @@ from compiler.frontend.config import Settings
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from compiler.certificate.jobs import JobsProof
     from compiler.jobs import JobGraph
+    from compiler.rubin import QuantumGraph
+
+TABLE = "quanta.parquet"
+"""Which job runs which quantum: see `compiler.quanta_table`."""
 
 
 def lower_to(
@@ -25,25 +30,39 @@ def lower_to(
     out: Path,
     findings: Findings,
     observe: Callable[[str], AbstractContextManager[None]],
+    keep: Callable[[str, str], bool] = lambda label, port: False,
 ) -> JobGraph:
     """Write the Pegasus files of a workflow for the provider `target` into the folder `out`; returns its jobs.
 
-    Raises `CompileError` for what jobs cannot express, and for every error in the settings.
+    Beside them stands ``quanta.parquet``, the table of what each job runs. `keep` tells, by task and port, which files
+    leave a job that alone uses them. Raises `CompileError` for what jobs cannot express, and for every error in the
+    settings.
     """
     from compiler.backends import pegasus
     from compiler.expand import expand
+    from compiler.quanta_table import write_table
     from providers import load_provider
 
     ours, theirs = _divide(settings.values)
     with observe("expand"):
-        jobs = expand(document, job_order, name)
+        jobs = expand(document, job_order, name, keep)
     with observe(f"lower to Pegasus on {target}"):
         own = Findings()
         chosen = pegasus.read_settings(ours, own)
         own.items.extend(pegasus.lower(jobs, provider=load_provider(target, theirs), settings=chosen, out=out))
     findings.items.extend(_placed(each, target, settings) for each in own)
     findings.raise_errors()
+    with observe("write the table of quanta"):
+        write_table(out / TABLE, jobs, pegasus.ids_of(jobs))
     return jobs
+
+
+def prove_jobs(graph: QuantumGraph, out: Path) -> JobsProof:
+    """Hold the jobs that were written into the folder `out` against the quantum graph."""
+    from compiler.backends.pegasus.reading import read_workflow
+    from compiler.certificate.jobs import certify_jobs
+
+    return certify_jobs(graph, out / TABLE, read_workflow(out))
 
 
 def _divide(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -17,7 +17,6 @@ from compiler.jobs import Calls, JobGraph, Rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILE = "quanta.parquet"
 COLUMNS = {
     "label": "the task",
     "data_id": "a JSON object: values of the required dimensions",

@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from compiler.diagnostics import Diagnostic, Span
 
 if TYPE_CHECKING:
     from compiler.jobs import JobGraph
+    from compiler.preparation import Prepared
     from compiler.rubin import Pipeline, QuantumGraph
     from compiler.translate import Workflow
 
@@ -21,6 +24,7 @@ def summarise(
     graph: QuantumGraph,
     workflow: Workflow,
     jobs: JobGraph | None,
+    prepared: Prepared,
     target: str,
     findings: Iterable[Diagnostic],
 ) -> dict[str, Any]:
@@ -44,13 +48,14 @@ def summarise(
         "graph": {
             "quanta": graph.n_quanta,
             "datasets": graph.n_datasets,
-            "overall_inputs": sum(1 for number in range(graph.n_datasets) if graph.exists_before(number)),
+            "overall_inputs": int((graph.producer < 0).sum()) - len(graph.init_made),
             "reads": len(graph.reads.dataset),
             "writes": len(graph.writes.dataset),
             "output_run": graph.output_run,
         },
         "workflow": _workflow(workflow),
-        "jobs": None if jobs is None else {"count": len(jobs.jobs), "files": len(jobs.files)},
+        "clusters": _clusters(prepared),
+        "jobs": None if jobs is None else _jobs(jobs),
         "findings": [_plain(each) for each in findings if each.severity != "note"],
     }
 
@@ -79,6 +84,28 @@ def _workflow(workflow: Workflow) -> dict[str, Any]:
             {"task": each.task, "connection": each.connection, "within": list(each.within)}
             for each in workflow.regroups
         ],
+    }
+
+
+def _clusters(prepared: Prepared) -> dict[str, Any]:
+    sizes = np.bincount(prepared.clustering.of)
+    shards = prepared.runtime.shards
+    return {
+        "count": len(sizes),
+        "largest": int(sizes.max(initial=0)),
+        "said": prepared.clustering.said,
+        "shards": 0 if shards is None else int(shards.max(initial=-1)) + 1,
+    }
+
+
+def _jobs(jobs: JobGraph) -> dict[str, Any]:
+    made = len(jobs.files) - jobs.files.existing
+    return {
+        "count": len(jobs),
+        "files": len(jobs.files),
+        "staged_in": len(jobs.inputs.item),
+        "staged_out": len(jobs.outputs.item),
+        "inside": made - len(jobs.outputs.item),
     }
 
 

@@ -152,7 +152,12 @@ class Tool:
             if shared is None and piece.text.value == "--task" and self._declared.label is not None:
                 shared = len(words)
             words += piece_words(piece, scope)
-        return tuple(words), len(words) if shared is None else shared
+        # Of a single call every word is the same for all calls, whatever it was made from.
+        said = [
+            word[0] if scope.rows == 1 and not isinstance(word, str) and isinstance(word[0], str) else word
+            for word in words
+        ]
+        return tuple(said), len(words) if shared is None else shared
 
     def _make(self, scope: Scope, tool: int, ids: list[str]) -> dict[str, Column]:
         """The files that calls write, numbered; ports that name the same files hold the same."""

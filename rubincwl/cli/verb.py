@@ -57,12 +57,13 @@ class Report:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Show on a terminal that `name` is under way; tell its time if verbose."""
-        start = time.perf_counter()
+        """Show on a terminal that `name` is under way; tell its time and memory if verbose."""
+        start, cpu = time.perf_counter(), time.process_time()
         with self._status(f"{name} ..."):
             yield
         if self.verbosity >= 1 and not self.as_json:
-            click.echo(f"{name}: {time.perf_counter() - start:.2f} s", err=True)
+            wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+            click.echo(f"{name + ':':<32}{wall:8.2f} s {cpu:8.2f} CPU s {_peak_mib():8,.0f} MiB at most", err=True)
 
     @property
     def on_terminal(self) -> bool:
@@ -102,6 +103,14 @@ class Report:
                 "result": self.result,
             }
             click.echo(json.dumps(report, indent=1))
+
+
+def _peak_mib() -> float:
+    """The most memory that this process has held so far."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform == "linux" else peak / 1024**2  # macOS counts bytes
 
 
 class Verb(click.Command):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -106,7 +107,7 @@ def _quanta(arguments: list[str]) -> Iterator[str]:
     line = " ".join(arguments)
     words = shlex.split(line) if "'" in line or '"' in line else arguments
     starts = [n for n, word in enumerate(words) if word == "--task"]
-    for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
+    for start, end in pairwise([*starts, len(words)]):
         yield " ".join(words[start + 1 : end])
 
 
