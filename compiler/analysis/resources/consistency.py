@@ -54,8 +54,9 @@ def check_rules(
 ) -> None:
     """Rules of the user's own that match nothing, or that others make unheard."""
     labels = [task.label for task in graph.tasks]
+    refused = [each.place for each in findings if each.code == "contradictory-rules" and each.place is not None]
     for rule in rules:
-        if rule.source != "rule" or rule in heard:
+        if rule.source != "rule" or rule in heard or any(place in refused for place in rule.places.values()):
             continue
         if rule not in matched:
             like = next(filter(None, (closest(each, labels) for each in rule.labels)), None)

@@ -48,7 +48,7 @@ def _walltime(value: object) -> int:
 
 def _codes(value: object) -> tuple[int, ...]:
     members = value if isinstance(value, list | tuple) else [value]
-    return tuple(sorted({parse_count(each, 1, 255) for each in members}))
+    return tuple(sorted({parse_count(each, 0, 255) for each in members}))
 
 
 def _words(value: object) -> str:
@@ -91,7 +91,8 @@ FIELDS = (
     Field("memory", "memory_mib", parse_size, "requestMemory", measured="memory", show=show_size),
     Field("disk", "disk_mib", parse_size, "requestDisk", None, show=_said_or("not said", show_size)),
     Field("walltime", "walltime_s", _walltime, "requestWalltime", None, "time", _said_or("no limit", show_time)),
-    Field("gpus", "gpus", lambda value: parse_count(value, 0, 64)),
+    # bps has no key for accelerators; this one is ours, among its own.
+    Field("gpus", "gpus", lambda value: parse_count(value, 0, 64), "requestGpus"),
     Field("retries", "retries", lambda value: parse_count(value, 0, 1000), "numberOfRetries"),
     Field(
         "unlessExit",

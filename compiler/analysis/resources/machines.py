@@ -125,7 +125,7 @@ def _show(request: Request) -> str:
 
 def _way_out(name: str, machine: MachineType) -> str:
     if name == "memory_mib":
-        return f"of its {machine.memory_gib:,g} GiB a job can ask for {machine.usable_mib:,} MiB"
+        return f"of its {machine.memory_gib:,g} GiB a job can ask for {machine.usable_mib // 1024:,} GiB"
     if name == "disk_mib":
         return f"it has {machine.disk_gib:,g} GiB of disk"
     unit = "cores" if name == "cores" else "GPUs"

@@ -171,9 +171,9 @@ class _Reader:
                 raise ConditionError("it is no text; put it into quotes", 0, 0)
             return parse(text)
         except ConditionError as error:
-            shown = f": {text[: error.start]} >>>{text[error.start : error.end]}" if isinstance(text, str) else ""
             help = "as in \"detector in (1..4, 9) and visit >= 1000 and band = 'r'\""
-            self.findings.error("bad-expression", f"'data' of {self.what}: {error}{shown}", place, help)
+            where, shown = _within(place, str(text), error)
+            self.findings.error("bad-expression", f"'data' of {self.what}: {error}{shown}", where, help)
             return None
 
     def value(self, about: Field) -> Any:
@@ -229,3 +229,13 @@ def _tell_contradictions(rules: Sequence[Rule], findings: Findings) -> None:
                 message = f"'{key}' of {rule} contradicts {other}, which matches the same quanta"
                 help = f"the first is {f'{place}; ' if place else ''}the first that matches wins: leave one of them out"
                 findings.error("contradictory-rules", message, rule.place(key), help)
+
+
+def _within(place: Span | None, text: str, error: ConditionError) -> tuple[Span | None, str]:
+    """The place of a fault in an expression; where the text is not written out in one line, words that show it."""
+    width = (place.end_column or 0) - place.column if place else 0
+    quote = width - len(text)
+    if place is None or quote not in (0, 2):
+        return place, f": {text[: error.start]}>>>{text[error.start : error.end]}" if error.end else ""
+    start = place.column + quote // 2
+    return Span(place.file, place.line, start + error.start, start + error.end), ""

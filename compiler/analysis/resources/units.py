@@ -177,11 +177,11 @@ def parse_factor(value: object, least: float = 0.0, most: float = 100.0) -> floa
 def show_size(mib: float) -> str:
     """A size for people.
 
-    >>> show_size(2048), show_size(1536), show_size(1500), show_size(491520)
-    ('2 GiB', '1.5 GiB', '1,500 MiB', '480 GiB')
+    >>> show_size(2048), show_size(1536), show_size(1500), show_size(16 * 2**20)
+    ('2 GiB', '1.5 GiB', '1,500 MiB', '16,384 GiB')
     """
     gib = mib / 1024
-    return f"{gib:,.4g} GiB" if gib >= 1 and float(f"{gib:.4g}") == gib else f"{math.ceil(mib):,} MiB"
+    return f"{gib:,.10g} GiB" if gib >= 1 and gib * 10 == int(gib * 10) else f"{math.ceil(mib):,} MiB"
 
 
 def show_time(seconds: float) -> str:
