@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -40,13 +40,28 @@ class Document:
     `root` is None for a file that cannot be read, is empty or is not YAML.
     """
 
-    def __init__(self, name: str, findings: Findings, place: Span | None = None) -> None:
-        """`name` is the file as findings shall call it, `place` where it is mentioned."""
+    def __init__(
+        self,
+        name: str,
+        findings: Findings,
+        place: Span | None = None,
+        *,
+        what: str = "pipeline",
+        repeated: Literal["refused", "last"] = "refused",
+        tags: Collection[str] = (),
+    ) -> None:
+        """`name` is the file as findings shall call it, `place` where it is mentioned, `what` it should be.
+
+        Of a key that stands twice the first is kept and the other an error; with ``last``, as in files that plain
+        PyYAML reads, the last is kept with a warning. Nodes with one of `tags` are left to the caller.
+        """
         self.name = name
         self.findings = findings
         self.root: yaml.Node | None = None
+        self.repeated = repeated
+        self.tags = tags
         self._refused: set[yaml.Node] = set()
-        text = _read_text(name, findings, place)
+        text = _read_text(name, findings, place, what)
         if text is None:
             return
         try:
@@ -193,13 +208,16 @@ class _Inspection:
             self._unique_keys(node)
         elif isinstance(node, yaml.SequenceNode):
             count += sum(self.size(part) for part in node.value)
-        elif node.tag != "tag:yaml.org,2002:merge":
+        elif node.tag != "tag:yaml.org,2002:merge" and node.tag not in self.document.tags:
             self.document.scalar(node)
         self.open.discard(node)
         self.sizes[node] = count
         return count
 
     def _unique_keys(self, node: yaml.MappingNode) -> None:
+        if self.document.repeated == "last":
+            self._last_of_each_key(node)
+            return
         first: dict[str, yaml.Node] = {}
         kept = []
         for key, value in node.value:
@@ -212,6 +230,18 @@ class _Inspection:
                 first[text] = key
                 kept.append((key, value))
         node.value = kept
+
+    def _last_of_each_key(self, node: yaml.MappingNode) -> None:
+        kept: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in node.value:
+            text = key.value if isinstance(key, yaml.ScalarNode) else str(id(key))
+            # What a merge key (``<<``) brings stands before the mapping, and is there to be replaced.
+            if text in kept and kept[text][0].start_mark.index >= node.start_mark.index:
+                message = f"the key '{text}' stands twice; the last counts, not that of line "
+                line = kept[text][0].start_mark.line + 1
+                self.document.findings.warning("duplicate-key", f"{message}{line}", self.document.span(key))
+            kept[text] = (key, value)
+        node.value = list(kept.values())
 
 
 def kind(node: yaml.Node) -> str:
@@ -238,19 +268,19 @@ def _shown(node: yaml.Node) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _read_text(name: str, findings: Findings, place: Span | None) -> str | None:
+def _read_text(name: str, findings: Findings, place: Span | None, what: str) -> str | None:
     origin = place or Origin(name)
     try:
         data = Path(name).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         findings.error("no-file", f"no file '{name}'", origin, _alike(name))
     except IsADirectoryError:
-        findings.error("unreadable-file", f"'{name}' is a folder", origin, "name the pipeline file in it")
+        findings.error("unreadable-file", f"'{name}' is a folder", origin, f"name the {what} file in it")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         findings.error("unreadable-file", f"'{name}' cannot be read: {reason}", origin)
     else:
-        return _decode(name, data, findings)
+        return _decode(name, data, findings, what)
     return None
 
 
@@ -264,10 +294,12 @@ def _alike(name: str) -> str | None:
     return f"did you mean '{path.parent / like}'?" if like else None
 
 
-def _decode(name: str, data: bytes, findings: Findings) -> str | None:
+def _decode(name: str, data: bytes, findings: Findings, what: str) -> str | None:
     if data.startswith(b"PK\x03\x04"):
-        help = "a quantum graph is such a file; the pipeline is the YAML that it was made from"
-        findings.error("not-text", f"'{name}' is a ZIP archive, not a pipeline", Origin(name), help)
+        help = "a quantum graph is such a file"
+        if what == "pipeline":
+            help += "; the pipeline is the YAML that it was made from"
+        findings.error("not-text", f"'{name}' is a ZIP archive, not a {what}", Origin(name), help)
         return None
     try:
         return data.decode("utf-8")

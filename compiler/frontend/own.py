@@ -1,0 +1,153 @@
+"""Our own keys of a configuration, which stand beside those of bps; schemas/config.schema.json says what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from compiler.diagnostics import Findings, Span
+from compiler.frontend.placed import Placed
+from compiler.frontend.yaml_nodes import nearest
+
+_WORDS = {"object": "mapping", "array": "list", "string": "string", "number": "number", "integer": "whole number"}
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a configuration says in our keys; empty where it says nothing."""
+
+    tree: Placed = field(default_factory=lambda: Placed({}))
+    """The keys with their places."""
+    targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings by target."""
+    rules: tuple[Mapping[str, Any], ...] = ()
+    """As they were written (compiler.analysis.resources reads them)."""
+    profile: str | None = None
+    """The name of a profile, or a file of one."""
+    records: str | None = None
+    """A file or folder with records of earlier runs."""
+    run_times: Mapping[str, float] = field(default_factory=dict)
+    """Expected run time of a quantum in seconds, by label or class of its task."""
+    clustering: Mapping[str, Any] = field(default_factory=dict)
+    """algorithm, minimumSeconds, targetSeconds, ...: those that are given."""
+    keep: tuple[str, ...] | Literal["all"] = ()
+    """Dataset types that are kept though nobody outside the job needs them."""
+    partition: Mapping[str, Any] = field(default_factory=dict)
+    """maximumJobs, if it is given."""
+
+    def place(self, *path: str | int) -> Span | None:
+        """Where the value at `path` stands: of a mapping and of what is in one, its key; None if it is not there."""
+        found = self.tree.at(*path)
+        return None if found is None else found.key or found.place
+
+    def value_place(self, *path: str | int) -> Span | None:
+        """Where the value at `path` itself stands, behind its key; None if it is not there."""
+        found = self.tree.at(*path)
+        return None if found is None else found.place
+
+    def file(self, key: Literal["profile", "records"]) -> Path | None:
+        """The file that `key` names: a relative name counts from the folder of the file in which it stands."""
+        found = self.tree.mapping.get(key)
+        if found is None or found.place is None:
+            return None
+        return Path(found.place.file).parent / Path(str(found.content)).expanduser()
+
+
+def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
+    """Our `keys` of the file; empty where they do not hold what the schema allows, which is told."""
+    held = {key: root.mapping[key] for key in keys if key in root.mapping}
+    if "profile" in held and held["profile"].is_mapping:
+        del held["profile"]  # bps has a key of that name for settings of batch systems, always a mapping
+    tree = Placed(held, root.place)
+    before = len(findings.errors)
+    _validate(tree, findings)
+    if len(findings.errors) > before:
+        return Own()
+    plain = tree.plain()
+    keep = plain.get("keep", [])
+    return Own(
+        tree=tree,
+        targets=plain.get("targets", {}),
+        rules=tuple(plain.get("rules", ())),
+        profile=plain.get("profile"),
+        records=plain.get("records"),
+        run_times=_seconds(tree, findings),
+        clustering=plain.get("clustering", {}),
+        keep="all" if keep == "all" else tuple(keep),
+        partition=plain.get("partition", {}),
+    )
+
+
+def _seconds(tree: Placed, findings: Findings) -> dict[str, float]:
+    from compiler.analysis.resources.units import parse_time
+
+    found = {}
+    times = tree.mapping.get("runTimes")
+    for name, value in times.mapping.items() if times is not None else ():
+        try:
+            found[name] = parse_time(value.content)
+        except ValueError as error:
+            findings.error("bad-amount", f"the run time of '{name}': {error}", value.place)
+    return found
+
+
+def _validate(tree: Placed, findings: Findings) -> None:
+    from jsonschema import Draft202012Validator
+
+    from compiler.schema_files import schema
+
+    for error in Draft202012Validator(schema("config")).iter_errors(tree.plain()):
+        path = tuple(error.absolute_path)
+        found, _ = tree.nearest(*path)
+        what = _what(path)
+        if error.validator == "additionalProperties" and found.is_mapping:
+            known = error.schema["properties"]
+            for key, value in found.mapping.items():
+                if key not in known:
+                    findings.error("unknown-key", f"{what} has no key '{key}'", value.key, nearest(key, known))
+        elif error.validator == "type":
+            allowed = error.validator_value
+            words = [_WORDS[str(each)] for each in (allowed if isinstance(allowed, list) else [allowed])]
+            is_what = "empty" if found.content is None else f"a {_kind(found)}"
+            findings.error("wrong-type", f"{what} is {is_what}, not a {' or a '.join(words)}", found.place)
+        elif error.validator in ("enum", "const"):
+            known = error.validator_value if error.validator == "enum" else [error.validator_value]
+            findings.error(
+                "wrong-value", f"{what} is '{found.content}'", found.place, nearest(str(found.content), known)
+            )
+        else:
+            message = f"{what} is a {_kind(found)} that is not allowed: {error.message}"
+            findings.error("wrong-value", message, found.place)
+
+
+def _what(path: tuple[str | int, ...]) -> str:
+    """What findings call a value: its key, or its number in a list.
+
+    >>> _what(("rules", 0)), _what(("targets", "aws"))
+    ("'rules' 1", "'aws'")
+    """
+    if not path:
+        return "the file"
+    if isinstance(path[-1], int):
+        return f"{_what(path[:-1])} {path[-1] + 1}"
+    return f"'{path[-1]}'"
+
+
+def _kind(placed: Placed) -> str:
+    match placed.content:
+        case dict():
+            return "mapping"
+        case tuple():
+            return "list"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case date():
+            return "date"
+        case None:
+            return "null"
+    return "string"
