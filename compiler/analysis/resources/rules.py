@@ -223,6 +223,8 @@ def _tell_contradictions(rules: Sequence[Rule], findings: Findings) -> None:
     first: dict[tuple[object, ...], Rule] = {}
     for rule in rules:
         for key, value in rule.sets.items():
+            if isinstance(value, FromRecords) and (rule.when, key) not in first:
+                continue  # labels without records go on to the next rule
             other = first.setdefault((rule.when, key), rule)
             if other is not rule and other.sets[key] != value:
                 place = other.place(key)
