@@ -6,12 +6,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from compiler.diagnostics import Findings, Span
 from compiler.frontend.bps import BpsConfig, check_submit, read_files
 from compiler.frontend.bps.keys import OWN
 from compiler.frontend.own import Own, read_own
+
+if TYPE_CHECKING:
+    from compiler.analysis.clustering.options import Options
+
+Algorithm = Literal["auto", "bps", "none"]
+_OPTIONS = {
+    "minimumSeconds": "minimum_s",
+    "targetSeconds": "target_s",
+    "maximumSeconds": "maximum_s",
+    "unknownSeconds": "unknown_s",
+    "maximumQuanta": "maximum_quanta",
+    "parallelJobs": "parallel",
+}
+"""Our keys under ``clustering`` and what they are called in `compiler.analysis.clustering.options.Options`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,27 @@ class Configuration:
         places = {key: self.own.value_place("targets", target, key) for key in values}
         kept = {key: place for key, place in places.items() if place is not None and key not in given}
         return Settings({**values, **given}, kept)
+
+    def clustering(self, findings: Findings) -> tuple[Algorithm, Options]:
+        """How quanta are grouped: as our ``clustering`` says, else as bps's ``clusterAlgorithm``, else ``auto``."""
+        from compiler.analysis.clustering.options import Options
+
+        said = self.own.clustering
+        algorithm: Algorithm = said.get("algorithm") or ("auto" if self.bps.algorithm_place is None else "bps")
+        if algorithm == "bps" and "algorithm" not in said and self.bps.cluster_algorithm == "single":
+            algorithm = "none"
+        used = [spec for spec in self.bps.clusters() if spec.pipetasks]
+        if used and algorithm != "bps":
+            message = f"clustering is '{algorithm}': what stands under 'cluster' groups nothing"
+            findings.note("unused-clusters", message, used[0].place, "write clustering: {algorithm: bps}")
+        options = {ours: said[key] for key, ours in _OPTIONS.items() if key in said}
+        target = options.get("target_s", Options().target_s)
+        # One bound alone moves the others out of its way; two that contradict each other are told.
+        options.setdefault("minimum_s", min(Options().minimum_s, target, options.get("maximum_s", target)))
+        options.setdefault("maximum_s", max(Options().maximum_s, 2 * target))
+        if "target_s" not in options:
+            options["target_s"] = min(max(target, options["minimum_s"]), options["maximum_s"])
+        return algorithm, Options(**options)
 
 
 def read_config(path: Path | None, findings: Findings) -> Configuration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,9 +27,9 @@ class Own:
     rules: tuple[Mapping[str, Any], ...] = ()
     """As they were written (compiler.analysis.resources reads them)."""
     profile: str | None = None
-    """The name of a profile, or a file of one."""
+    """The name of a profile."""
     records: str | None = None
-    """A file or folder with records of earlier runs."""
+    """A file or folder with records of earlier runs; a relative name counts from the folder of the file it is in."""
     run_times: Mapping[str, float] = field(default_factory=dict)
     """Expected run time of a quantum in seconds, by label or class of its task."""
     clustering: Mapping[str, Any] = field(default_factory=dict)
@@ -39,21 +40,32 @@ class Own:
     """maximumJobs, if it is given."""
 
     def place(self, *path: str | int) -> Span | None:
-        """Where the value at `path` stands: of a mapping and of what is in one, its key; None if it is not there."""
-        found = self.tree.at(*path)
-        return None if found is None else found.key or found.place
+        """Where the value at `path` stands, of a mapping or list its key; None if it is not there. A step may be
+        several with dots between them, ``when.label``."""
+        found: Placed | None = self.tree
+        steps = [
+            part for step in path for part in (step.split(".") if isinstance(step, str) else (step,)) if part != ""
+        ]
+        while steps and found is not None:
+            found, steps = _step(found, steps)
+        if found is None:
+            return None
+        return found.key or found.place if found.is_mapping or isinstance(found.content, tuple) else found.place
 
     def value_place(self, *path: str | int) -> Span | None:
         """Where the value at `path` itself stands, behind its key; None if it is not there."""
         found = self.tree.at(*path)
         return None if found is None else found.place
 
-    def file(self, key: Literal["profile", "records"]) -> Path | None:
-        """The file that `key` names: a relative name counts from the folder of the file in which it stands."""
-        found = self.tree.mapping.get(key)
-        if found is None or found.place is None:
-            return None
-        return Path(found.place.file).parent / Path(str(found.content)).expanduser()
+
+def _step(holder: Placed, steps: list[str | int]) -> tuple[Placed | None, list[str | int]]:
+    """What stands at the first of the steps, and the steps behind it; a key may hold dots itself, as a class does."""
+    words = list(takewhile(lambda step: isinstance(step, str), steps))
+    for count in range(len(words), 0, -1):
+        found = holder.mapping.get(".".join(str(word) for word in words[:count]))
+        if found is not None:
+            return found, steps[count:]
+    return holder.at(steps[0]), steps[1:]
 
 
 def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
@@ -73,12 +85,19 @@ def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
         targets=plain.get("targets", {}),
         rules=tuple(plain.get("rules", ())),
         profile=plain.get("profile"),
-        records=plain.get("records"),
+        records=_beside(tree.mapping.get("records")),
         run_times=_seconds(tree, findings),
         clustering=plain.get("clustering", {}),
         keep="all" if keep == "all" else tuple(keep),
         partition=plain.get("partition", {}),
     )
+
+
+def _beside(name: Placed | None) -> str | None:
+    """A file's name, from where we are."""
+    if name is None or name.place is None:
+        return None
+    return str(Path(name.place.file).parent / Path(str(name.content)).expanduser())
 
 
 def _seconds(tree: Placed, findings: Findings) -> dict[str, float]:

@@ -96,6 +96,12 @@ class BpsConfig:
         return read_algorithm(self.root) or "single"
 
     @property
+    def algorithm_place(self) -> Span | None:
+        """Where ``clusterAlgorithm`` stands; None where the user said nothing."""
+        found = self.search_found("clusterAlgorithm")
+        return None if found is None else found.value.place
+
+    @property
     def payload(self) -> Mapping[str, Setting]:
         """Of payloadName, butlerConfig, inCollection, output, outputRun, dataQuery, pipelineYaml, qgraphFile and
         runInit those that are given. What bps fills in later, as ``{timestamp}``, stays as it stands."""
