@@ -24,6 +24,7 @@ from compiler.analysis.resources import (
     make_requests,
     written_rules,
 )
+from compiler.analysis.resources.consistency import SURVEY_DIMENSIONS
 from compiler.analysis.resources.fields import BY_KEY
 from compiler.analysis.resources.rules import parse_rules
 from compiler.diagnostics import Findings, render
@@ -170,6 +171,22 @@ def test_a_condition_says_nothing_of_tasks_without_its_dimension() -> None:
     combine = graph.task_number("cpCombine")
     assert set(requests.column("cores")[graph.quanta_of(combine)]) == {1}
     assert sorted(requests.column("cores")[graph.quanta_of(0)]) == [1, 1, 3, 3]
+
+
+def test_a_rule_on_a_dimension_of_another_pipeline_is_no_error() -> None:
+    findings = Findings()
+    make_requests(dark(1, 1), Written([{"when": {"data": "patch = 3"}, "cores": 2}]), None, None, None, findings)
+    assert [(each.code, each.help) for each in findings] == [
+        ("rule-matches-nothing", "no task here has the dimension 'patch'")
+    ]
+
+
+@pytest.mark.real
+def test_the_dimensions_of_the_survey_are_those_of_the_butler() -> None:
+    butler = pytest.importorskip("lsst.daf.butler")
+    universe = butler.DimensionUniverse()
+    pixels = {name for name in universe.dimensions.names if name.startswith(("htm", "healpix"))}
+    assert set(universe.dimensions.names) - pixels == SURVEY_DIMENSIONS
 
 
 def test_memory_above_the_default_maximum_raises_it() -> None:

@@ -12,20 +12,41 @@ from compiler.analysis.resources.units import show_size, show_time
 from compiler.diagnostics import Findings, closest
 from compiler.rubin import QuantumGraph, format_quantum
 
+SURVEY_DIMENSIONS = frozenset(
+    [
+        "band",
+        "day_obs",
+        "detector",
+        "exposure",
+        "group",
+        "instrument",
+        "patch",
+        "physical_filter",
+        "skymap",
+        "subfilter",
+        "tract",
+        "visit",
+        "visit_system",
+    ]
+)
+"""Dimensions that a graph may lack without a slip of the pen (daf_butler, ``dimensions.yaml``; sky pixels apart)."""
+
 
 def understood_of(rules: Sequence[Rule], graph: QuantumGraph, findings: Findings) -> tuple[Rule, ...]:
-    """The rules but for those on dimensions that the graph does not have, or that compare numbers with texts."""
+    """The rules but for those on dimensions that nobody has, or that compare numbers with texts.
+
+    One that the survey has and this graph has not is no fault: rules are written for more than one pipeline.
+    """
     kept = []
     for rule in rules:
         before = len(findings)
         known = {dimension for task in graph.tasks for dimension in task.all_dimensions}
         for dimension in rule.dimensions:
-            if dimension not in known:
+            if dimension not in known | SURVEY_DIMENSIONS:
                 _unknown_dimension(rule, "when.dimension", dimension, known, findings)
         for each in rule.condition.comparisons if rule.condition else ():
-            if each.dimension not in known:
+            if each.dimension not in known | SURVEY_DIMENSIONS:
                 _unknown_dimension(rule, "when.data", each.dimension, known, findings)
-                continue
             values = graph.vocabulary.get(each.dimension, ())
             if values and not any(isinstance(value, each.kind) for value in values):
                 is_text = each.kind is str
@@ -61,6 +82,10 @@ def check_rules(
         if rule not in matched:
             like = next(filter(None, (closest(each, labels) for each in rule.labels)), None)
             help = f"did you mean '{like}'?" if like else f"tasks here: {', '.join(labels[:8])}"
+            wanted = {*rule.dimensions, *(rule.condition.dimensions if rule.condition else ())}
+            here = {dimension for task in graph.tasks for dimension in task.all_dimensions}
+            if lacking := sorted(wanted - here):
+                help = f"no task here has the dimension '{lacking[0]}'"
             findings.warning("rule-matches-nothing", f"{rule} matches no quantum", rule.place("when.label"), help)
         elif rule in instead:
             message = f"{rule} is never heard: what it asks for is given before it by {instead[rule]}"
