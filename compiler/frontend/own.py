@@ -29,7 +29,7 @@ class Own:
     profile: str | None = None
     """The name of a profile."""
     records: str | None = None
-    """A file or folder with records of earlier runs; a relative name counts from the folder of the file it is in."""
+    """A file or folder with records of earlier runs, as it was written; see `file`."""
     run_times: Mapping[str, float] = field(default_factory=dict)
     """Expected run time of a quantum in seconds, by label or class of its task."""
     clustering: Mapping[str, Any] = field(default_factory=dict)
@@ -56,6 +56,13 @@ class Own:
         """Where the value at `path` itself stands, behind its key; None if it is not there."""
         found = self.tree.at(*path)
         return None if found is None else found.place
+
+    def file(self, key: Literal["records"]) -> Path | None:
+        """The file that `key` names: a relative name counts from the folder of the file in which it stands."""
+        found = self.tree.mapping.get(key)
+        if found is None or found.place is None:
+            return None
+        return Path(found.place.file).parent / Path(str(found.content)).expanduser()
 
 
 def _step(holder: Placed, steps: list[str | int]) -> tuple[Placed | None, list[str | int]]:
@@ -85,19 +92,12 @@ def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
         targets=plain.get("targets", {}),
         rules=tuple(plain.get("rules", ())),
         profile=plain.get("profile"),
-        records=_beside(tree.mapping.get("records")),
+        records=plain.get("records"),
         run_times=_seconds(tree, findings),
         clustering=plain.get("clustering", {}),
         keep="all" if keep == "all" else tuple(keep),
         partition=plain.get("partition", {}),
     )
-
-
-def _beside(name: Placed | None) -> str | None:
-    """A file's name, from where we are."""
-    if name is None or name.place is None:
-        return None
-    return str(Path(name.place.file).parent / Path(str(name.content)).expanduser())
 
 
 def _seconds(tree: Placed, findings: Findings) -> dict[str, float]:

@@ -252,7 +252,8 @@ def _payload(config: BpsConfig, told: Findings) -> None:
             continue
         resolver = Resolver(config.root, config.scope(None))
         resolver.value(found.value, key)
-        told.items.extend(replace(each, severity="warning") for each in resolver.faults)
+        for each in resolver.faults:
+            told.items.append(replace(each, severity="note" if each.code == "unset-variable" else "warning"))
 
 
 def _minutes(config: BpsConfig, holders: Iterable[_Holder], told: Findings) -> None:
