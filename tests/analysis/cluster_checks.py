@@ -14,7 +14,6 @@ from compiler.diagnostics import Span
 from compiler.rubin import QuantumGraph
 from compiler.rubin.graph import Ints
 
-
 HERE = Span("submit.yaml", 7, 3)
 
 
@@ -30,6 +29,7 @@ class Spec:
     partition_max_clusters: int | None = None
     partition_max_size: int | None = None
     find_dependency_method: str | None = None
+    template: str | None = None
     place: Span | None = HERE
 
 

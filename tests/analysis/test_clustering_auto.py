@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.analysis.clustering import Options, auto, choose, savings
@@ -37,6 +37,7 @@ def cases(draw: st.DrawFn) -> tuple[QuantumGraph, Requests, Options]:
     return graph, draw(any_requests(graph)), draw(any_options)
 
 
+@settings(deadline=None)
 @given(cases())
 def test_every_quantum_is_in_one_cluster_and_numbers_follow_first_quanta(
     case: tuple[QuantumGraph, Requests, Options],
@@ -48,12 +49,14 @@ def test_every_quantum_is_in_one_cluster_and_numbers_follow_first_quanta(
     assert is_dense(clustering.of.tolist())
 
 
+@settings(deadline=None)
 @given(cases())
 def test_no_clustering_makes_a_cycle(case: tuple[QuantumGraph, Requests, Options]) -> None:
     graph, requests, options = case
     assert is_acyclic(graph, auto(graph, requests, options).of)
 
 
+@settings(deadline=None)
 @given(cases())
 def test_quanta_of_a_cluster_ask_for_the_same(case: tuple[QuantumGraph, Requests, Options]) -> None:
     graph, requests, options = case
@@ -63,6 +66,7 @@ def test_quanta_of_a_cluster_ask_for_the_same(case: tuple[QuantumGraph, Requests
     assert all(len(each) == 1 for each in asked.values())
 
 
+@settings(deadline=None)
 @given(cases())
 def test_a_job_of_several_quanta_keeps_below_the_maxima(case: tuple[QuantumGraph, Requests, Options]) -> None:
     graph, requests, options = case
@@ -75,6 +79,7 @@ def test_a_job_of_several_quanta_keeps_below_the_maxima(case: tuple[QuantumGraph
     assert seconds[sizes > 1].max(initial=0.0) <= options.maximum_s + 1e-6
 
 
+@settings(max_examples=40, deadline=None)
 @given(graph_shapes(), st.randoms(use_true_random=False), st.data())
 def test_the_order_of_the_input_means_nothing(shape: object, random: Random, data: st.DataObject) -> None:
     graph, other = build_graph(shape), build_graph(shape, random)  # type: ignore[arg-type]
@@ -84,6 +89,7 @@ def test_the_order_of_the_input_means_nothing(shape: object, random: Random, dat
     assert auto(graph, requests, options).of.tolist() == auto(other, swapped, options).of.tolist()
 
 
+@settings(deadline=None)
 @given(cases())
 def test_tasks_have_one_name_exactly_if_their_quanta_run_together(
     case: tuple[QuantumGraph, Requests, Options],
@@ -100,6 +106,7 @@ def test_tasks_have_one_name_exactly_if_their_quanta_run_together(
         assert clustering.names[t] == graph.tasks[t].label
 
 
+@settings(deadline=None)
 @given(cases())
 def test_what_is_saved_agrees_with_a_count_job_by_job(case: tuple[QuantumGraph, Requests, Options]) -> None:
     graph, requests, options = case

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.analysis.clustering import Options, choose
@@ -162,6 +162,9 @@ def test_dimensions_that_split_what_feeds_each_other_are_a_cycle_with_its_quanta
         (replace(IMAGE, partition_dimensions=("detector",), partition_max_size=1, partition_max_clusters=9),
          "cluster-partition"),
         (replace(IMAGE, partition_dimensions=("detector",), partition_max_size=-1), "cluster-partition"),
+        (replace(IMAGE, template="{visit"), "cluster-template"),
+        (replace(IMAGE, template="{detector:date}"), "cluster-template"),
+        (replace(IMAGE, template="{tract:03d}"), "cluster-template"),
         (replace(IMAGE, dimensions=("visit",), partition_dimensions=("detector",), partition_max_clusters=1),
          "cluster-partition"),
     ],
@@ -202,6 +205,7 @@ def clustered(draw: st.DrawFn) -> tuple[QuantumGraph, list[Spec]]:
     return graph, specs
 
 
+@settings(deadline=None)
 @given(clustered())
 def test_clusters_are_a_partition_without_cycles_or_a_finding_says_so(case: tuple[QuantumGraph, list[Spec]]) -> None:
     graph, specs = case
@@ -212,6 +216,7 @@ def test_clusters_are_a_partition_without_cycles_or_a_finding_says_so(case: tupl
     assert findings.errors or is_acyclic(graph, found.of)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20))
 def test_a_cycle_is_found_exactly_if_there_is_one(size: int, pairs: list[tuple[int, int]]) -> None:
     from graphlib import CycleError, TopologicalSorter

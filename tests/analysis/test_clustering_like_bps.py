@@ -44,6 +44,7 @@ def bps_config(specs: tuple[Spec, ...]) -> dict[str, Any]:
             "partitionMaxClusters": spec.partition_max_clusters,
             "partitionMaxSize": spec.partition_max_size,
             "findDependencyMethod": spec.find_dependency_method,
+            "clusterTemplate": spec.template,
         }
         return {key: value for key, value in keys.items() if value}
 
@@ -98,6 +99,11 @@ def frame_pair(single_frame_demo: Path) -> tuple[QuantumGraph, Any]:
         (replace(DARK, find_dependency_method="source"),),
         (replace(DARK, dimensions=("detector",), find_dependency_method="sink", partition_dimensions=("exposure",),
                  partition_max_size=1),),
+        (replace(DARK, template="{detector:03d}_{label}_{unknown}"),),
+        (replace(DARK, template="{node_label}_{exposure}", partition_dimensions=("day_obs",), partition_max_size=1),),
+        (replace(DARK, template="{label}_{node_number}"),),
+        (Spec("cpDark", ()),),
+        (Spec("cpDark", (), ("detector",)), Spec("last", ("cpCombine",), ())),
     ],
     ids=str,
 )  # fmt: skip

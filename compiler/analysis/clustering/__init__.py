@@ -17,7 +17,7 @@ from compiler.analysis.clustering.options import Options
 from compiler.analysis.clustering.sharing import Savings, savings
 from compiler.analysis.clustering.specs import ClusterSpec
 from compiler.analysis.requests import Clustering, Requests
-from compiler.diagnostics import Findings
+from compiler.diagnostics import Findings, Origin, Span
 from compiler.rubin import QuantumGraph
 from compiler.rubin.graph import Ints
 
@@ -33,11 +33,12 @@ def choose(
     algorithm: Algorithm,
     options: Options,
     findings: Findings,
+    place: Span | Origin | None = None,
 ) -> Clustering:
     """The clustering that `algorithm` makes.
 
     ``bps`` follows `specs`, ``auto`` the `options`; ``none`` runs every quantum in a job of its own. Faults of the
-    specs or options become errors among `findings`; the answer is then not to be used.
+    specs or options become errors among `findings`; the answer is then not to be used. `place` is that of the options.
     """
     if algorithm == "bps":
         of = bps_clusters(graph, specs, findings)
@@ -45,7 +46,7 @@ def choose(
         return Clustering(of, names_of_tasks(graph, specs), _said(graph, requests, of, "bps", options))
     if algorithm == "auto":
         before = len(findings.errors)
-        options.check(findings)
+        options.check(findings, place)
         if len(findings.errors) == before:
             return auto(graph, requests, options)
     return Clustering.single(graph)

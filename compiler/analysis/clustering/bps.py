@@ -1,14 +1,15 @@
 """Clusters as bps makes them, by dimensions, from its own keys.
 
 What bps refuses is a finding here. Quanta belong together if the names that bps would give their clusters are equal; so
-its rules for names count: values are text, runs of underscores are one, and a slash is an underscore.
+its rules for names count: a template may leave dimensions out, runs of underscores are one, a slash is an underscore.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TypeVar
+from string import Formatter
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from compiler.analysis.clustering.edges import QuantumEdges, numbered, quantum_e
 from compiler.analysis.clustering.specs import ClusterSpec
 from compiler.diagnostics import Findings, closest
 from compiler.rubin import QuantumGraph
-from compiler.rubin.graph import Ints, format_quantum
+from compiler.rubin.graph import Ints, Value, format_quantum
 
 _SEVERAL_UNDERSCORES = re.compile("_+")
 Spec = TypeVar("Spec", bound=ClusterSpec)
@@ -51,7 +52,7 @@ def bps_clusters(graph: QuantumGraph, specs: Sequence[ClusterSpec], findings: Fi
 
 def names_of_tasks(graph: QuantumGraph, specs: Sequence[ClusterSpec]) -> tuple[str, ...]:
     """Shape (tasks,): the user's cluster of each task, or the task's label."""
-    known = {label: spec.name for spec in specs for label in spec.pipetasks}
+    known = {label: spec.name for spec in specs for label in spec.pipetasks or (spec.name,)}
     return tuple(known.get(task.label, task.label) for task in graph.tasks)
 
 
@@ -83,6 +84,8 @@ def _tasks_of(graph: QuantumGraph, specs: Sequence[Spec], findings: Findings) ->
                            spec.place, f"did you mean '{near}'?" if near else "use source or sink")  # fmt: skip
         if chosen:
             out.append((spec, sorted(chosen)))
+    # bps takes an entry without tasks for the settings of the task that has its name.
+    out += [(s, [number[s.name]]) for s in specs if not s.pipetasks and s.name in number and s.name not in owner]
     return out
 
 
@@ -161,23 +164,23 @@ def _quantum(graph: QuantumGraph, number: int) -> str:
 class _Columns:
     """The quanta of a cluster's tasks and, for each dimension that the cluster uses, their values.
 
-    Values are text, as in names of clusters, by a code of our own: two dimensions may stand for one.
+    Values have codes of our own, equal where their texts are: two dimensions may stand for one.
     """
 
     def __init__(self, graph: QuantumGraph, edges: QuantumEdges, spec: ClusterSpec, tasks: list[int]) -> None:
         self.graph, self.spec, self.tasks = graph, spec, tasks
         self.quanta = np.concatenate([np.arange(*graph.task_start[t : t + 2], dtype=np.int32) for t in tasks])
         self.dimensions = list(dict.fromkeys((*spec.dimensions, *spec.partition_dimensions)))
-        self.texts: dict[str, list[str]] = {}
+        self.values: dict[str, list[Value]] = {}
         self.codes: dict[str, Ints] = {}
         for dimension in self.dimensions:
-            known: dict[str, int] = {}
+            known: dict[str, tuple[int, Value]] = {}
             self.codes[dimension] = np.concatenate([self._codes(t, dimension, known) for t in tasks])
-            self.texts[dimension] = list(known)
+            self.values[dimension] = [value for _, value in known.values()]
         if spec.find_dependency_method:
             self._pass_along(edges)
 
-    def _codes(self, task: int, dimension: str, known: dict[str, int]) -> Ints:
+    def _codes(self, task: int, dimension: str, known: dict[str, tuple[int, Value]]) -> Ints:
         """Of the task's quanta, -1 where its data ids do not have the dimension."""
         names = self.graph.tasks[task].all_dimensions
         stands_in = [b if a == dimension else a for a, b in self.spec.equal_dimensions if dimension in (a, b)]
@@ -186,8 +189,8 @@ class _Columns:
             return np.full(len(self.graph.quanta_of(task)), -1, dtype=np.int32)
         column = self.graph.quantum_codes[task][:, names.index(here)]
         used, place = np.unique(column, return_inverse=True)
-        values = self.graph.vocabulary[here]
-        codes = [known.setdefault(str(values[code]), len(known)) for code in used.tolist()]
+        values = [self.graph.vocabulary[here][code] for code in used.tolist()]
+        codes = [known.setdefault(str(value), (len(known), value))[0] for value in values]
         return np.array(codes, dtype=np.int32)[place.reshape(-1)]
 
     def _pass_along(self, edges: QuantumEdges) -> None:
@@ -235,33 +238,63 @@ class _Columns:
                 findings.error("cluster-partition", message, self.spec.place, "give 1 or more")
         return len(findings.errors) == before
 
-    def joined(self, dimensions: Sequence[str]) -> tuple[Ints, list[tuple[str, ...]]]:
-        """For each quantum the number of its values of `dimensions`, and what these numbers stand for."""
+    def joined(self, *columns: Ints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """For each quantum the number of its combination of codes, and for each number some place where it stands."""
         key = np.zeros(len(self.quanta), dtype=np.int64)
-        for dimension in dimensions:
-            key = key * len(self.texts[dimension]) + self.codes[dimension]
-            _, key = np.unique(key, return_inverse=True)
-        _, first, number = np.unique(key.reshape(-1), return_index=True, return_inverse=True)
-        texts = [tuple(self.texts[d][int(self.codes[d][place])] for d in dimensions) for place in first.tolist()]
-        return number.reshape(-1).astype(np.int32), texts
+        for column in columns:
+            _, key = np.unique(key * (int(column.max(initial=0)) + 1) + column, return_inverse=True)
+        _, first, number = np.unique(key, return_index=True, return_inverse=True)
+        return number.reshape(-1), first
+
+    def texts(self, dimensions: Sequence[str], place: int) -> list[str]:
+        """The values of `dimensions` at a place."""
+        return [str(self.values[d][self.codes[d][place]]) for d in dimensions]
 
 
 def _partitioned(columns: _Columns, spec: ClusterSpec, findings: Findings) -> NDArray[np.int64]:
     """Shape (quanta of the cluster's tasks,): numbers of clusters."""
-    number, texts = columns.joined(spec.dimensions)
-    # Different values may make one name, and then they make one cluster.
-    names: dict[str, int] = {}
-    name_of = [names.setdefault(_name(each), len(names)) for each in texts]
-    cluster = np.array(name_of, dtype=np.int64)[number]
+    cluster, clusters = _named(columns, spec, findings)
     if not spec.partition_dimensions:
         return cluster
-    part, keys = columns.joined(spec.partition_dimensions)
-    parts = _parts(["==".join(each) for each in keys], len(names), spec, findings)
+    part, firsts = columns.joined(*(columns.codes[d] for d in spec.partition_dimensions))
+    keys = ["==".join(columns.texts(spec.partition_dimensions, place)) for place in firsts.tolist()]
+    parts = _parts(keys, clusters, spec, findings)
     return cluster * (max(parts, default=0) + 1) + np.array(parts, dtype=np.int64)[part]
 
 
-def _name(values: tuple[str, ...]) -> str:
-    return _SEVERAL_UNDERSCORES.sub("_", "_".join(("", *values))).replace("/", "_")
+class _Info(dict[str, Any]):
+    """What a template may name; anything else is nothing."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _named(columns: _Columns, spec: ClusterSpec, findings: Findings) -> tuple[NDArray[np.int64], int]:
+    """Shape (quanta of the cluster's tasks,): numbers of names; and how many names there are."""
+    template = spec.template or "_".join([spec.name, *(f"{{{d}}}" for d in spec.dimensions)])
+    graph, task = columns.graph, columns.graph.quantum_task[columns.quanta]
+    names: dict[str, int] = {}
+    try:
+        fields = {re.split(r"[.\[]", field)[0] for _, field, _, _ in Formatter().parse(template) if field}
+        used = [d for d in columns.dimensions if d in fields]
+        deciding = [columns.codes[d] for d in used]
+        deciding += [task] if "node_label" in fields else []
+        deciding += [columns.quanta] if "node_number" in fields else []
+        number, firsts = columns.joined(*deciding)
+        numbers = []
+        for place in firsts.tolist():
+            info = _Info({d: columns.values[d][columns.codes[d][place]] for d in used}, label=spec.name)
+            if "node_label" in fields:
+                info["node_label"] = graph.tasks[task[place]].label
+            if "node_number" in fields:
+                info["node_number"] = graph.quantum(int(columns.quanta[place])).id
+            name = _SEVERAL_UNDERSCORES.sub("_", template.format_map(info)).replace("/", "_")
+            numbers.append(names.setdefault(name, len(names)))
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        findings.error("cluster-template", f"clusterTemplate '{template}' of cluster '{spec.name}' is wrong: {error}",
+                       spec.place, "name dimensions of the cluster in braces, as in '{label}_{visit}'")  # fmt: skip
+        return np.zeros(len(columns.quanta), dtype=np.int64), 1
+    return np.array(numbers, dtype=np.int64)[number], len(names)
 
 
 def _parts(keys: list[str], clusters: int, spec: ClusterSpec, findings: Findings) -> list[int]:

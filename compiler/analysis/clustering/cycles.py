@@ -25,7 +25,8 @@ def find_cycle(size: int, source: NDArray[np.integer], target: NDArray[np.intege
         place, _ = rows(start, ready)
         fed = by_source[place]
         np.subtract.at(waiting, fed, 1)
-        ready = np.unique(fed[waiting[fed] == 0])
+        ready = np.sort(fed[waiting[fed] == 0])
+        ready = ready[np.append(True, ready[1:] != ready[:-1])[: len(ready)]]
     if not waiting.any():
         return []
     # Whoever still waits has a source that still waits: going back must come round.

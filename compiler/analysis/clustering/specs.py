@@ -14,7 +14,7 @@ class ClusterSpec(Protocol):
     def name(self) -> str: ...
     @property
     def pipetasks(self) -> tuple[str, ...]:
-        """Labels of the tasks whose quanta it clusters."""
+        """Labels of the tasks whose quanta it clusters; without any, the task that has its name."""
         ...
 
     @property
@@ -45,6 +45,11 @@ class ClusterSpec(Protocol):
     @property
     def find_dependency_method(self) -> str | None:
         """``source`` or ``sink``: from which end of the cluster's tasks data ids are passed along edges."""
+        ...
+
+    @property
+    def template(self) -> str | None:
+        """How clusters are called, with dimensions in braces; quanta whose names are the same run together."""
         ...
 
     @property
