@@ -150,6 +150,19 @@ def test_init_writes_every_init_output_under_its_name(staging: Staging, tmp_path
     assert _files(tmp_path) == ["cpCombine_config", "cpDark_config", "isr_config", "packages"]
 
 
+def test_init_needs_no_quantum_in_the_graph(staging: Staging, tmp_path: Path) -> None:
+    """The shard that travels with the init job of a large graph holds none."""
+    (tmp_path / "butler.yaml").write_text(quantum_runner.butler_config())
+    call = quantum_runner.prepare(str(staging.graph_file), tmp_path, None, {})
+    call.cut(()).write(str(tmp_path / "shard.qg"))
+    shard = Staging(tmp_path / "shard.qg", staging.repo, staging.pool)
+
+    ran = shard.call(tmp_path / "job")
+
+    assert ran.returncode == 0, ran.stderr
+    assert _files(tmp_path / "job") == ["cpCombine_config", "cpDark_config", "isr_config", "packages"]
+
+
 def test_names_may_be_of_the_workflow_s_choosing(staging: Staging, tmp_path: Path) -> None:
     isr = staging.quantum("isr", exposure=1001)
     staging.stage(tmp_path, isr)

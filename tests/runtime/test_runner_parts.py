@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -145,6 +146,89 @@ def test_collect_makes_the_same_tar_of_the_same_files(tmp_path: Path) -> None:
 def test_collect_names_a_file_that_is_not_there(tmp_path: Path) -> None:
     ran = _run("collect", "--output", "all.tar", "isr_record-1", cwd=tmp_path)
     assert (ran.returncode, "missing: isr_record-1" in ran.stderr) == (quantum_runner.INPUT_MISSING, True)
+
+
+def _collection(file: Path, rows: dict[str, object]) -> None:
+    file.write_text("".join(json.dumps({"name": name, "content": row}) + "\n" for name, row in sorted(rows.items())))
+
+
+@pytest.mark.parametrize("leaf", ["jsonl", "tar"])
+@pytest.mark.parametrize("trunk", ["jsonl", "tar"])
+def test_collections_are_collected_as_what_they_hold(tmp_path: Path, leaf: str, trunk: str) -> None:
+    rows: dict[str, object] = {f"isr_{kind}-{n}": {"of": n} for n in range(6) for kind in ("record", "metadata")}
+    for name, row in rows.items():
+        (tmp_path / name).write_text(json.dumps(row))
+    names = sorted(rows)
+    assert _run("collect", "--output", f"one.{leaf}", *names[:5], cwd=tmp_path).returncode == 0
+    _collection(tmp_path / "job_records.jsonl", {name: rows[name] for name in names[5:8]})
+    assert _run("collect", "--output", f"two.{leaf}", "job_records.jsonl", *names[8:], cwd=tmp_path).returncode == 0
+
+    ran = _run("collect", "--output", f"all.{trunk}", f"two.{leaf}", f"one.{leaf}", cwd=tmp_path)
+
+    assert ran.returncode == 0, ran.stderr
+    found = list(_read_collection(tmp_path / f"all.{trunk}"))
+    assert found == [(name, rows[name]) for name in names], "every one once, sorted"
+
+
+def _read_collection(file: Path) -> Iterator[tuple[str, object]]:
+    if file.suffix == ".jsonl":
+        for line in file.read_text().splitlines():
+            yield json.loads(line)["name"], json.loads(line)["content"]
+        return
+    with tarfile.open(file) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            assert content is not None
+            yield member.name, json.load(content)
+
+
+def test_collections_may_overlap_but_not_contradict(tmp_path: Path) -> None:
+    _collection(tmp_path / "a.jsonl", {"isr_record-1": {"status": "done"}})
+    _collection(tmp_path / "b.jsonl", {"isr_record-1": {"status": "done"}, "isr_record-2": {}})
+    assert _run("collect", "--output", "all.jsonl", "a.jsonl", "b.jsonl", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "all.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+    _collection(tmp_path / "b.jsonl", {"isr_record-1": {"status": "failed"}})
+    ran = _run("collect", "--output", "all.jsonl", "a.jsonl", "b.jsonl", cwd=tmp_path)
+    assert ran.returncode == quantum_runner.USAGE
+    assert "a.jsonl and b.jsonl hold different isr_record-1" in ran.stderr
+
+
+def test_without_names_the_records_files_and_collections_of_the_folder_are_collected(tmp_path: Path) -> None:
+    _leftovers(tmp_path / "a")
+    _collection(tmp_path / "a" / "job_records.jsonl", {"cp_record-1": {}})
+    _collection(tmp_path / "a" / "_collect-1.jsonl", {"cp_record-2": {}})
+    for _ in range(2):  # the second time its own output stands there as well
+        assert _run("collect", "--output", "_collect.jsonl", cwd=tmp_path / "a").returncode == 0
+        names = [name for name, _ in _read_collection(tmp_path / "a" / "_collect.jsonl")]
+        assert names == ["cp_record-1", "cp_record-2", "isr_metadata-1", "isr_record-1"]
+
+
+@pytest.mark.parametrize("name", ["cut.jsonl", "cut.tar"])
+def test_a_collection_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"name": "isr_rec')
+    ran = _run("collect", "--output", "all.jsonl", name, cwd=tmp_path)
+    assert (ran.returncode, f"{name} is no collection" in ran.stderr) == (quantum_runner.INPUT_MISSING, True)
+
+
+_RECORD = {"message": "x", "outputs": [{"name": "file" * 10}] * 20, "absent_inputs": [], "absent_outputs": []}
+
+
+@given(st.integers(300, 5000), st.lists(st.text(max_size=300), max_size=40), st.text(max_size=2000))
+def test_a_record_fits_a_line_of_any_length(longest: int, tail: list[str], message: str) -> None:
+    line = quantum_runner.record_line(_RECORD | {"message": message}, longest, tail)
+    assert len(line) < max(longest, 800)
+    assert "\n" not in line
+    assert json.loads(line.removeprefix(quantum_runner.RECORD_PREFIX))["message"] == message[: len(message)][:1000] or (
+        len(message) > 100
+    )
+
+
+def test_what_a_failed_call_prints_is_bounded(capfd: pytest.CaptureFixture[str]) -> None:
+    quantum_runner.print_records([_RECORD] * 5000)
+    said = capfd.readouterr().out
+    assert len(said) < 256 * 1024, "what Pegasus keeps of a job's output"
+    assert said.splitlines()[-1].endswith("more records were left out")
 
 
 def test_a_wrong_command_line_exits_with_2(tmp_path: Path) -> None:
