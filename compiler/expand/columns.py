@@ -221,7 +221,7 @@ def column_of(values: list[Any], table: FileTable) -> Column:
 def _of_mappings(values: list[Mapping[str, Any]], table: FileTable) -> Column:
     keys = values[0].keys()
     if "class" in keys:
-        if all(each.get("class") == "File" for each in values):
+        if {each.get("class") for each in values} == {"File"}:
             return Numbers(table, table.existing(values))
     elif set(map(len, values)) == {len(keys)}:
         try:

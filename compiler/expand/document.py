@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compiler.diagnostics import CompileError, Diagnostic, Findings, closest
 
 Process = Mapping[str, Any]
+_OUR_PREFIX = re.compile(r"^urn:rubincwl:")
 
 
 class Processes:
@@ -76,21 +78,16 @@ def items(field: Any, short: str = "type") -> Iterator[tuple[str, Mapping[str, A
 
 
 def classes(field: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Class (without its prefix) and body of each entry of `hints` or `requirements`."""
+    """Class and body of each entry of `hints` or `requirements`; a class of ours is always ``rubin:...``."""
     if isinstance(field, Mapping):
         field = [{"class": name, **(body or {})} for name, body in field.items()]
     for body in field or ():
-        yield body["class"].rsplit(":", 1)[-1], body
+        yield _OUR_PREFIX.sub("rubin:", body["class"]), body
 
 
 def our_hint(process: Process, name: str) -> Mapping[str, Any] | None:
     """The process' hint ``rubin:<name>``, whether the prefix is still short or written out."""
-    hints = process.get("hints")
-    for body in [{"class": c, **(b or {})} for c, b in hints.items()] if isinstance(hints, Mapping) else hints or ():
-        if body["class"] in (f"rubin:{name}", f"urn:rubincwl:{name}"):
-            found: Mapping[str, Any] = body
-            return found
-    return None
+    return next((body for found, body in classes(process.get("hints")) if found == f"rubin:{name}"), None)
 
 
 def is_array(type: Any) -> bool:

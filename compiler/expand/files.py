@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,7 +14,6 @@ from compiler.diagnostics import Findings
 from compiler.jobs import Files, Port
 
 Ints = NDArray[np.int32]
-_USUAL = itemgetter("class", "location", "basename", "size")
 
 
 class FileTable:
@@ -33,23 +31,22 @@ class FileTable:
     def existing(self, values: Sequence[Mapping[str, Any]]) -> Ints:
         """Numbers of the files that CWL File objects describe. All must be met before the first is made."""
         try:
-            rows = list(zip(*map(_USUAL, values), strict=True))
-            usual = set(map(len, values)) == {4}
-        except (KeyError, TypeError):
-            usual = False
-        if not usual:
+            names = [each["basename"] for each in values]
+            locations = [each["location"] for each in values]
+            sizes = [each["size"] for each in values]
+        except KeyError:
+            names = []
+        if not all(names) or not names or set(map(len, values)) != {4}:
             return np.array(list(map(self._existing, values)), dtype=np.int32)
-        _, locations, names, sizes = rows
-        found = list(map(self._known.get, names))
-        if None in found:
-            known = self._known
-            found = [
-                known[name] if name in known else self._add(name, location, size)
-                for name, location, size in zip(names, locations, sizes, strict=True)
-            ]
-        if [self.locations[n] for n in found if n is not None] != list(locations):
+        known = self._known
+        new = [row for row, name in enumerate(names) if name not in known]
+        first = dict(zip([names[row] for row in reversed(new)], reversed(new), strict=True))
+        for row in sorted(first.values()):
+            self._add(names[row], locations[row], sizes[row])
+        found = list(map(known.__getitem__, names))
+        if list(map(self.locations.__getitem__, found)) != locations:
             for name, location, number in zip(names, locations, found, strict=True):
-                self._compare(name, location, number or 0)
+                self._compare(name, location, number)
         return np.array(found, dtype=np.int32)
 
     def _existing(self, value: Mapping[str, Any]) -> int:

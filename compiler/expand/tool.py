@@ -68,7 +68,7 @@ class Tool:
         )
         self._number: int | None = None
         """Its place among the tools that are called."""
-        self._cluster = cluster.get("number")
+        self._cluster = cluster.get("number") if task else None  # only quanta can share a process
         self._asks = asks_of(process)
         self._base: list[str] = []
         self._pieces: list[Piece] = []
@@ -111,14 +111,10 @@ class Tool:
             inputs[port] = filled(inputs.get(port), value)
         scope = Scope(rows, inputs)
         data_id = self._data_id(scope)
-        if self._number is None:
-            dimensions = tuple(reference[-1] for reference in data_id)
-            self._number = self._ledger.add_tool(replace(self._declared, dimensions=dimensions))
+        number, values = self._declare(data_id)
         ids = self._ids(scope, data_id, where)
-        outputs = self._make(scope, self._number, ids)
-        dimensions = self._ledger.tools[self._number].dimensions
-        values = tuple(data_id[*_DATA_ID, dimension] for dimension in dimensions)
-        batch = Batch(self._number, 0, rows, *self._command(scope), values)
+        outputs = self._make(scope, number, ids)
+        batch = Batch(number, 0, rows, *self._command(scope), values)
         asked = Asked(*requests_of({**asks, **self._asks}, scope), clusters_of(self._cluster, scope))
         self._ledger.add_calls(batch, ids, inputs.values(), outputs.values(), asked)
         return outputs
@@ -133,9 +129,25 @@ class Tool:
             return {}
         first = column.take(np.zeros(1, dtype=np.int64)).values(1)[0] or {}
         if isinstance(column, Plain) and any((each or {}).keys() != first.keys() for each in column.items):
-            raise UnsupportedError(f"the data ids of tool {self.id!r} have different dimensions")
-        references = [(*_DATA_ID, dimension) for dimension in first]
-        return {each: scope.find(each).values(scope.rows) for each in references}
+            raise self._mixed()
+        references: list[Reference] = [(*_DATA_ID, dimension) for dimension in first]
+        found = {each: scope.find(each).values(scope.rows) for each in references}
+        if not {kind for values in found.values() for kind in set(map(type, values))} <= {int, str}:
+            raise UnsupportedError(f"the data ids of tool {self.id!r} hold more than numbers and texts")
+        return found
+
+    def _declare(self, data_id: Mapping[Reference, list[Value]]) -> tuple[int, tuple[list[Value], ...]]:
+        """The tool's number, and the columns of `data_id` in the order of its dimensions."""
+        if self._number is None:
+            dimensions = tuple(reference[-1] for reference in data_id)
+            self._number = self._ledger.add_tool(replace(self._declared, dimensions=dimensions))
+        references = [(*_DATA_ID, dimension) for dimension in self._ledger.tools[self._number].dimensions]
+        if set(references) != set(data_id):
+            raise self._mixed()
+        return self._number, tuple(data_id[each] for each in references)
+
+    def _mixed(self) -> UnsupportedError:
+        return UnsupportedError(f"the data ids of tool {self.id!r} have different dimensions")
 
     def _ids(self, scope: Scope, data_id: Mapping[Reference, list[Value]], where: Where) -> list[str]:
         if self._declared.label is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.diagnostics import Findings
 from compiler.jobs.graph import Calls, Files, JobGraph, Rows
 from compiler.jobs.request import Request
 
@@ -19,11 +21,13 @@ def group(
 
     A file that is made and read inside one job and by no other job does not leave it, unless `keep` says so of its
     task's label and its port; a file that nobody reads is a result and leaves. Jobs stand in the order of their first
-    calls, and calls of a job in the order of all calls, which is one in which data flows.
+    calls, and calls of a job in the order of all calls, which is one in which data flows. Raises `CompileError` for
+    calls that no one command can run.
     """
     number = _job_numbers(calls)
     jobs = int(number.max(initial=-1)) + 1
     members = Rows.from_pairs(number, np.arange(len(calls)), jobs)
+    _check_commands(calls, members)
     first, made = calls.producer
     reads, reader = calls.reads.item, number[calls.reads.row]
     maker = np.full(len(reads), -1, dtype=np.int32)
@@ -60,6 +64,33 @@ def _job_numbers(calls: Calls) -> NDArray[np.int32]:
     return rank[inverse]
 
 
+def _check_commands(calls: Calls, members: Rows) -> None:
+    """Whether all calls of a job begin with the words that it says once, and each has words of its own behind them."""
+    several = np.diff(members.start) > 1
+    if not several.any():
+        return
+    known: dict[tuple[str | tuple[str, ...], ...], int] = {}
+    parts = []
+    for batch in calls.batches:
+        rows = batch.last - batch.first
+        columns = [repeat(each, rows) if isinstance(each, str) else each for each in batch.words[: batch.shared]]
+        alone = batch.shared == len(batch.words)
+        found = [-1] * rows if alone else [known.setdefault(row, len(known)) for row in zip(*columns, strict=True)]
+        parts.append(np.array(found, dtype=np.int32))
+    begins = np.concatenate(parts)
+    heads = members.item[members.start[:-1]]
+    wrong = (begins[members.item] != begins[heads][members.row]) | (begins[members.item] < 0)
+    findings = Findings()
+    for place in np.flatnonzero(wrong & several[members.row]).tolist():
+        one, other = calls.ids[heads[members.row[place]]], calls.ids[members.item[place]]
+        findings.error(
+            "unlike-cluster",
+            f"calls {one!r} and {other!r} of cluster {calls.cluster[members.item[place]]} cannot share a command",
+            help="a cluster's commands are alike up to '--task', the shard of the graph included",
+        )
+    findings.raise_errors()
+
+
 def _leaving(files: Files, calls: Calls, first: int, count: int, keep: Callable[[str, str], bool]) -> NDArray[np.bool_]:
     """Shape (made files,): whether a file is kept whoever reads it. Files that no task made always are."""
     leaves = np.zeros(count, dtype=bool)
@@ -84,24 +115,32 @@ def _ids(calls: Calls, members: Rows) -> list[str]:
 
 def _requests(calls: Calls, members: Rows) -> tuple[tuple[Request, ...], NDArray[np.int32]]:
     """What each job asks for, from how often each kind of request stands in it."""
-    kinds = len(calls.requests)
-    if len(members) == len(calls):
-        return calls.requests, calls.request[members.item]
-    held = np.bincount(members.row * np.int64(kinds) + calls.request[members.item], minlength=len(members) * kinds)
-    held = held.reshape(len(members), kinds)
-    rows, request = np.unique(held, axis=0, return_inverse=True)
-    return tuple(_together(calls.requests, row.tolist()) for row in rows), request.astype(np.int32).reshape(-1)
+    asked = calls.request[members.item]
+    request = asked[members.start[:-1]]
+    several = np.flatnonzero(np.diff(members.start) > 1)
+    if len(several) and len(calls.requests) > 1:
+        asked = asked[np.lexsort((asked, members.row))]
+    kinds = list(calls.requests)
+    known: dict[bytes, int] = {}
+    cuts = zip(several.tolist(), members.start[several].tolist(), members.start[several + 1].tolist(), strict=True)
+    for job, first, last in cuts:
+        key = asked[first:last].tobytes()
+        if key not in known:
+            places, times = np.unique(asked[first:last], return_counts=True)
+            together = _together([kinds[place] for place in places.tolist()], times.tolist())
+            known[key] = kinds.index(together) if together in kinds else len(kinds)
+            kinds += [together] if known[key] == len(kinds) else []
+        request[job] = known[key]
+    return tuple(kinds), request
 
 
-def _together(kinds: tuple[Request, ...], times: list[int]) -> Request:
+def _together(kinds: list[Request], times: list[int]) -> Request:
     """What calls ask for that run one after the other: the largest of what is held, the sum of what adds up.
 
     So does bps with a cluster (ctrl_bps, ``transform.py``): memory, cores and retries are maxima, wall time and disk
     are sums.
     """
-    asked = [(kind, n) for kind, n in zip(kinds, times, strict=True) if n]
-    if len(asked) == 1 and asked[0][1] == 1:
-        return asked[0][0]
+    asked = list(zip(kinds, times, strict=True))
     disk, walltime, run_time = (
         _sum([(getattr(kind, name), n) for kind, n in asked]) for name in ("disk_mib", "walltime_s", "run_time_s")
     )

@@ -43,7 +43,7 @@ def kinds(plan: Plan, task: int) -> list[Request]:
     if asked is None:
         return [_DEFAULT]
     quanta = plan.graph.quanta_of(task)
-    return [asked.kinds[n] for n in np.unique(asked.of[quanta.start : quanta.stop]).tolist()]
+    return [asked.kinds[n] for n in np.unique(asked.of[quanta.start : quanta.stop]).tolist()] or [_DEFAULT]
 
 
 def varying(plan: Plan, task: int) -> tuple[str, ...]:

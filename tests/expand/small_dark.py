@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from compiler.runtime.quantum_runner import dataset_name, record_name
@@ -10,16 +11,21 @@ RUNTIME = ["_runner", "_graph", "_butler"]
 LABELS = {"isr": "isr", "cp_dark": "cpDark:v2", "combine": "combine"}
 
 
-def document() -> dict[str, Any]:
-    """As cwl-utils would save it, ids plain."""
+def document(patterns: bool = False, hints: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """As cwl-utils would save it, ids plain.
+
+    With `patterns` the tools say the names of outputs, else each quantum's record does; `hints` are those of every
+    tool, further ones.
+    """
+    tool = partial(_tool, patterns=patterns, hints=hints or [])
     return {
         "cwlVersion": "v1.2",
         "$namespaces": {"rubin": "urn:rubincwl:"},
         "$graph": [
             _init(),
-            _tool("isr", ["exposure", "detector"], [], "out", existing=["raw"]),
-            _tool("cp_dark", ["exposure", "detector"], [("inp", "File")], "out"),
-            _tool("combine", ["detector"], [("inp", "File[]"), ("schema", "File")], "dark"),
+            tool("isr", ["exposure", "detector"], [], "out", existing=["raw"]),
+            tool("cp_dark", ["exposure", "detector"], [("inp", "File")], "out"),
+            tool("combine", ["detector"], [("inp", "File[]"), ("schema", "File")], "dark"),
             {
                 "class": "Workflow",
                 "id": "per_exposure",
@@ -74,7 +80,9 @@ def document() -> dict[str, Any]:
     }
 
 
-def job_order(exposures: int = 1, detectors: int = 2, instrument: str = "MockCam") -> dict[str, Any]:
+def job_order(
+    exposures: int = 1, detectors: int = 2, instrument: str = "MockCam", patterns: bool = False
+) -> dict[str, Any]:
     def raw(e: int, d: int) -> dict[str, Any]:
         name = dataset_name("raw", [instrument, d, e], f"{e * 1000 + d:032x}")
         return {"class": "File", "location": f"inputs/raw/all/raw_{e}_{d}.json", "basename": name, "size": 508}
@@ -86,7 +94,8 @@ def job_order(exposures: int = 1, detectors: int = 2, instrument: str = "MockCam
             "_metadata": dataset_name(tool + "_metadata", values),
             "_record": record_name(label, values),
         }
-        return {"data_id": data_id, "outputs": outputs, **({"inputs": inputs} if inputs else {})}
+        named = {} if patterns else {"outputs": outputs}
+        return {"data_id": data_id, **named, **({"inputs": inputs} if inputs else {})}
 
     def at(e: int, d: int) -> dict[str, Any]:
         return {"instrument": instrument, "detector": d, "exposure": e}
@@ -134,10 +143,23 @@ def _init() -> dict[str, Any]:
 
 
 def _tool(
-    id: str, dimensions: list[str], ports: list[tuple[str, str]], out: str, existing: list[str] | None = None
+    id: str,
+    dimensions: list[str],
+    ports: list[tuple[str, str]],
+    out: str,
+    existing: list[str] | None = None,
+    *,
+    patterns: bool,
+    hints: list[dict[str, Any]],
 ) -> dict[str, Any]:
+    data_id = ["instrument", *reversed(dimensions)]
+
     def output(port: str) -> dict[str, Any]:
-        return {"id": port, "type": "File", "outputBinding": {"glob": f"$(inputs._quantum.outputs.{port})"}}
+        glob = f"$(inputs._quantum.outputs.{port})"
+        if patterns:
+            stem = record_name(LABELS[id], ()) if port == "_record" else f"{id}_{port.lstrip('_')}"
+            glob = "-".join([stem, *(f"$(inputs._quantum.data_id.{d})" for d in data_id)])
+        return {"id": port, "type": "File", "outputBinding": {"glob": glob}}
 
     return {
         "class": "CommandLineTool",
@@ -145,6 +167,7 @@ def _tool(
         "hints": [
             {"class": "rubin:Task", "label": LABELS[id]},
             {"class": "ResourceRequirement", "coresMin": 1, "ramMin": 3000 if id == "combine" else 2048},
+            *hints,
         ],
         "baseCommand": ["python3"],
         "arguments": [
@@ -156,8 +179,7 @@ def _tool(
             "$(inputs._butler.path)",
             "--task",
             LABELS[id],
-            "instrument=$(inputs._quantum.data_id.instrument)",
-            *(f"{d}=$(inputs._quantum.data_id.{d})" for d in reversed(dimensions)),
+            *(f"{d}=$(inputs._quantum.data_id.{d})" for d in data_id),
         ],
         "inputs": [*_files(RUNTIME), {"id": "_quantum", "type": "Any"}, *({"id": p, "type": t} for p, t in ports)],
         "outputs": [output(port) for port in (out, "_metadata", "_record")],
