@@ -1,0 +1,60 @@
+"""worker.sh: what PegasusLite sources on a worker, so that transfers, exit codes and signals serve the runner."""
+
+from __future__ import annotations
+
+WORKER_SCRIPT = "worker.sh"
+
+# PegasusLite 5.1 (pegasus-lite-common.sh and the job scripts that the planner writes) as it was read and run:
+# - A transfer that fails is tried again after two minutes and again after five. A checkpoint that is not there
+#   yet, at a job's first try, would cost seven minutes; so would each output that a failed task did not make.
+# - If the stage-out of a failed task fails, the job ends with 1, and the task's exit code is lost.
+# - In a container the stage-out does not run under `set -e`: a failed one would be taken for success.
+# - bash runs a trap only when the foreground command has ended, so SIGTERM reaches neither kickstart nor task.
+_SCRIPT = r"""# Sourced by PegasusLite on the worker, before it fetches anything.
+
+# The words of a transfer come on standard input; job_ec is the task's exit code, once it has run.
+pegasus-transfer() {
+    local wanted
+    wanted=$(cat)
+    case $wanted in
+        *'"linkage": "input"'*'"checkpoint": "true"'*)
+            # There is none at the first try: no reason to wait for it.
+            command pegasus-transfer "$@" --max-attempts 1 <<< "$wanted"
+            return ;;
+        *'"checkpoint": "true"'*)
+            # It serves a next try, and there is none after success.
+            [ "${job_ec:-0}" != 0 ] || return 0 ;;
+        *)
+            if [ "${job_ec:-0}" != 0 ]; then
+                echo "rubincwl: the task failed, so its outputs are left alone" 1>&2
+                return 0
+            fi ;;
+    esac
+    command pegasus-transfer "$@" <<< "$wanted" || { job_ec=1; return 1; }
+}
+
+# A request to end, as HTCondor's preemption, reaches the task, which has its checkpoint fetched before the job ends.
+pegasus-kickstart() {
+    local child code
+    command pegasus-kickstart "$@" <&0 &
+    child=$!
+    trap "pegasus_lite_signal_term; kill -TERM $child || true" TERM
+    while :; do
+        code=0
+        wait "$child" || code=$?
+        kill -0 "$child" 2>/dev/null || break
+    done
+    trap pegasus_lite_signal_term TERM
+    return "$code"
+}
+"""
+
+
+def worker_script(setup: str = "") -> str:
+    """The text of worker.sh; `setup`, in the shell's words, sets the science stack up and comes last.
+
+    >>> print(worker_script(". /sdf/group/rubin/loadLSST.bash")[-34:], end="")
+    <BLANKLINE>
+    . /sdf/group/rubin/loadLSST.bash
+    """
+    return _SCRIPT + ("\n" + setup.rstrip("\n") + "\n" if setup else "")
