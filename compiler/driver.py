@@ -60,6 +60,22 @@ class Compiled:
     summary: dict[str, Any]
     findings: Findings
     """Warnings and notes; errors are raised."""
+    jobs: JobsProof | None = None
+    """The second proof, for targets with jobs."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check showed."""
+
+    certificate: Certificate
+    jobs: JobsProof | None
+    """The second proof, if jobs were there to be held against the graph."""
+    findings: Findings
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``certificate.json``."""
+        return _proofs(self.certificate, self.jobs)
 
 
 def silent(stage: str) -> AbstractContextManager[None]:
@@ -106,38 +122,58 @@ def compile_folder(
             del document, job_order
             with observe("prove the jobs"):
                 proof = _hold_jobs(prove_jobs(quanta, where))
-        (draft / "certificate.json").write_text(
-            json_text(certificate.to_json() | ({"jobs": proof.to_json()} if proof else {}))
-        )
+        (draft / "certificate.json").write_text(json_text(_proofs(certificate, proof)))
         summary = summarise(plan, quanta, workflow, jobs, prepared, choices.target, findings)
         (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")
         (draft / MARK).write_text(json_text(_lock(plan, Path(graph), draft, choices)), encoding="utf-8")
-    return Compiled(out, certificate, summary, findings)
+    return Compiled(out, certificate, summary, findings, proof)
 
 
 def check(
-    pipeline: Path | str, graph: Path | str, against: Path | str | None = None, observe: Observe = silent
-) -> tuple[Certificate, Findings]:
+    pipeline: Path | str,
+    graph: Path | str,
+    against: Path | str | None = None,
+    observe: Observe = silent,
+    configuration: Configuration | None = None,
+) -> Checked:
     """Prove the translation of a pipeline and a graph, or the folder `against` of an earlier compile; writes nothing.
 
-    A folder that is not the graph's is a finding of the certificate. Raises as `compile_folder` does.
+    A folder that is not the graph's is a finding of the certificate, jobs that are not its quanta are findings of the
+    second proof. Raises as `compile_folder` does.
     """
-    from compiler.certificate import certify, read_folder
+    from compiler.certificate import certify
 
     findings = Findings()
-    plan, quanta = read(pipeline, graph, findings, observe)
-    if against is not None:
-        with observe("prove"):
-            certificate = certify(*read_folder(Path(against)), quanta)
-        findings.items.extend(certificate.findings)
-        findings.raise_errors()
-        return _hold(certificate, findings), findings
-    with observe("translate"):
-        from compiler.translate import translate
+    with no_collection():
+        plan, quanta = read(pipeline, graph, findings, observe)
+        if against is not None:
+            return _check_again(Path(against), quanta, findings, observe)
+        prepared = prepare(quanta, configuration or Configuration(), findings, observe, sharded=can_shard(Path(graph)))
+        with observe("translate"):
+            from compiler.translate import translate
 
-        workflow = translate(quanta, description=plan.description or None)
+            workflow = translate(quanta, description=plan.description or None, runtime=prepared.runtime)
+        with observe("prove"):
+            certificate = _hold(certify(workflow.document, workflow.job_order, quanta), findings)
+    return Checked(certificate, None, findings)
+
+
+def _check_again(out: Path, quanta: QuantumGraph, findings: Findings, observe: Observe) -> Checked:
+    """Both proofs of what an earlier compile wrote."""
+    from compiler.certificate import certify, read_folder
+
     with observe("prove"):
-        return _hold(certify(workflow.document, workflow.job_order, quanta), findings), findings
+        certificate = certify(*read_folder(out), quanta)
+    findings.items.extend(certificate.findings)
+    proof = None
+    if (out / "pegasus").is_dir():
+        from compiler.lowering import prove_jobs
+
+        with observe("prove the jobs"):
+            proof = prove_jobs(quanta, out / "pegasus")
+        findings.items.extend(proof.findings)
+    findings.raise_errors()
+    return Checked(_hold(certificate, findings), proof, findings)
 
 
 def read(
@@ -165,6 +201,10 @@ def read(
     assert plan is not None
     assert quanta is not None
     return plan, quanta
+
+
+def _proofs(certificate: Certificate, jobs: JobsProof | None) -> dict[str, Any]:
+    return certificate.to_json() | ({} if jobs is None else {"jobs": jobs.to_json()})
 
 
 def _hold(certificate: Certificate, findings: Findings) -> Certificate:

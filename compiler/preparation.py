@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.diagnostics import Findings
@@ -50,8 +49,7 @@ def prepare(
         requests, reasons = _requests(graph, configuration, findings)
     with observe("cluster"):
         algorithm, options = configuration.clustering(findings)
-        specs = configuration.bps.clusters()
-        clustering = choose(graph, requests, specs, algorithm, options, findings)
+        clustering = choose(graph, requests, configuration.bps.clusters(), algorithm, options, findings)
     keep = _keep(graph, configuration, findings)
     findings.raise_errors()
     runtime = Runtime(requests, clustering, shard(graph, clustering) if sharded else None)
@@ -63,8 +61,8 @@ def _requests(graph: QuantumGraph, configuration: Configuration, findings: Findi
 
     own = configuration.own
     records = None
-    if own.records is not None:
-        records = read_records(Path(own.records), findings, own.place("records"))
+    if (file := own.file("records")) is not None:
+        records = read_records(file, findings, own.place("records"))
     clusters = {label: spec.name for spec in configuration.bps.clusters() for label in spec.pipetasks}
     return make_requests(
         graph,
