@@ -43,6 +43,7 @@ from tests.strategies import graphs
 class Setting:
     value: Any
     place: Span | None = None
+    section: str = ""
 
 
 def asked(settings: Mapping[str, Any], *rules: Mapping[str, Any], records: Records | None = None) -> Request:
@@ -97,6 +98,21 @@ def test_a_setting_that_cannot_be_is_told_once_for_all_tasks() -> None:
     make_requests(dark(2, 2), Written(), lambda label: bad, None, None, findings)
     (finding,) = findings
     assert (finding.code, str(finding.place)) == ("bad-amount", "submit.yaml:3:16")
+
+
+def test_a_default_of_bps_is_called_a_default_and_bounds_nothing_that_is_asked_for() -> None:
+    settings = {
+        "memoryLimit": Setting(491_520),
+        "memoryMultiplier": Setting(2),
+        "requestCpus": Setting(4, Span("submit.yaml", 5, 3), "pipetask.isr"),
+    }
+    findings = Findings()
+    rules = Written([{"memory": "600 GiB"}])
+    requests, reasons = make_requests(dark(1, 1), rules, lambda label: settings, None, None, findings)
+    assert requests.kinds[0].memory_max_mib == 600 * 1024
+    assert not len(findings)
+    assert str(reasons.why(0)["memoryMultiplier"]) == "default of bps"
+    assert str(reasons.why(0)["cores"]) == "requestCpus of pipetask.isr, submit.yaml:5:3"
 
 
 def test_what_is_said_of_a_cluster_goes_before_what_its_quanta_ask_for() -> None:
@@ -232,6 +248,16 @@ def test_a_run_time_that_is_none_is_told_at_its_place() -> None:
     where = {"runTimes.isr": Span("c.yaml", 4, 7)}
     make_requests(dark(1, 1), Written(), None, None, None, findings, run_times={"isr": "soon"}, place=where.get)
     assert [(each.code, str(each.place)) for each in findings] == [("bad-amount", "c.yaml:4:7")]
+
+
+def test_a_run_time_of_a_task_that_is_not_there_is_a_warning() -> None:
+    findings = Findings()
+    make_requests(dark(1, 1), Written(), None, None, None, findings, run_times={"irs": 5, "Combine": 5, "cp*": 1})
+    told = [(each.severity, each.code, each.message, each.help) for each in findings]
+    assert told == [
+        ("warning", "rule-matches-nothing", "no task here is 'irs' of runTimes", "did you mean 'isr'?"),
+        ("warning", "rule-matches-nothing", "no task here is 'Combine' of runTimes", "did you mean 'cpCombine'?"),
+    ]
 
 
 # Machines

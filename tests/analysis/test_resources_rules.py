@@ -202,7 +202,7 @@ def test_a_profile_is_read_and_stands_below_the_users_rules(name: str) -> None:
     assert set(requests.column("memory_mib")) == {2048, 5 * 1024}
     place = reasons.why(0)["memory"].place
     assert place is not None
-    assert place.file == f"profile {name}"
+    assert place.file == f"rubincwl/{name}.yaml"
 
 
 def test_an_unknown_profile_is_told_with_the_nearest() -> None:

@@ -58,7 +58,7 @@ def test_every_number_is_told_with_what_gave_it_and_where(rubincwl: Rubincwl, ou
 
 def test_a_profile_is_named_with_its_rule(rubincwl: Rubincwl, out: Path) -> None:
     done = rubincwl("explain", out, "--quantum", "isr{exposure=1001, detector=0, instrument='My Cam'}")
-    assert "2 GiB  profile poc-2020, rule 2 (small), profile poc-2020:" in done.out
+    assert "2 GiB  profile poc-2020, rule 2 (small), rubincwl/poc-2020.yaml:" in done.out
 
 
 def test_json_holds_every_number(rubincwl: Rubincwl, out: Path) -> None:

@@ -43,7 +43,7 @@ def _read(name: str) -> tuple[Rule, ...]:
     if document.root is not None:
         listed = document.entries(document.root, "the profile")["rules"].value
         # Not by the file's path, which is another one on every machine.
-        rules = parse_rules(written_rules(document, listed, f"profile {name}"), findings, f"profile {name}, rule")
+        rules = parse_rules(written_rules(document, listed, f"rubincwl/{name}.yaml"), findings, f"profile {name}, rule")
     if findings.items:
         raise BugError(f"the profile '{name}' cannot be read", findings)
     return rules

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -23,7 +24,7 @@ from compiler.analysis.resources.records import Records
 from compiler.analysis.resources.rules import FromRecords, Rule, Written, class_matches, parse_rules
 from compiler.analysis.resources.settings import Setting, Valued, bps_values
 from compiler.analysis.resources.units import parse_time, show_size, show_time
-from compiler.diagnostics import Findings, Span
+from compiler.diagnostics import Findings, Span, closest
 from compiler.jobs.request import Request
 from compiler.rubin import QuantumGraph, Task
 from compiler.rubin.graph import Ints
@@ -32,6 +33,7 @@ Settings = Callable[[str], Mapping[str, Setting]]
 """The settings of bps for a task label, by key."""
 
 _DEFAULT = Reason("default", "default")
+_MEMORY_MAX = [field.key for field in FIELDS].index("memoryMax")
 
 
 def unplaced(key: str) -> Span | None:
@@ -59,7 +61,7 @@ def make_requests(
     if profile is not None:
         understood += profile_rules(profile, findings, place("profile"))
     understood = understood_of(understood, graph, findings)
-    times = _read_run_times(run_times or {}, place, findings)
+    times = _read_run_times(run_times or {}, graph, place, findings)
     resolver = _Resolver(graph, understood, bps_settings, records or Records(), times, findings)
     requests, reasons = resolver.resolve()
     check_rules(understood, graph, resolver.matched, resolver.heard, resolver.instead, findings)
@@ -68,7 +70,9 @@ def make_requests(
     return requests, reasons
 
 
-def _read_run_times(found: Mapping[str, Any], place: Callable[[str], Span | None], findings: Findings) -> Valued:
+def _read_run_times(
+    found: Mapping[str, Any], graph: QuantumGraph, place: Callable[[str], Span | None], findings: Findings
+) -> Valued:
     out: dict[str, tuple[Any, Reason]] = {}
     for name, value in found.items():
         where = place(f"runTimes.{name}")
@@ -76,7 +80,16 @@ def _read_run_times(found: Mapping[str, Any], place: Callable[[str], Span | None
             out[str(name)] = (parse_time(value), Reason("runTimes", f"runTimes: {name}", where))
         except ValueError as error:
             findings.error("bad-amount", f"the run time of '{name}': {error}", where)
+        if not any(_is_for(task, str(name)) for task in graph.tasks):
+            like = closest(str(name), [task.label for task in graph.tasks])
+            help = f"did you mean '{like}'?" if like else None
+            findings.warning("rule-matches-nothing", f"no task here is '{name}' of runTimes", where, help)
     return out
+
+
+def _is_for(task: Task, pattern: str) -> bool:
+    """Whether a pattern is for the task, by its label or its class."""
+    return fnmatchcase(task.label, pattern) or class_matches(task.task_class, pattern)
 
 
 class _Resolver:
@@ -152,8 +165,9 @@ class _Resolver:
                 values[field.attribute] = value
             reasons.append(reason)
         request = Request(**values)
-        if "memory_max_mib" not in values and request.memory_mib > request.memory_max_mib:
-            request = Request(**values, memory_max_mib=request.memory_mib)
+        if request.memory_mib > request.memory_max_mib and reasons[_MEMORY_MAX].source == "default":
+            # A limit that nobody set does not hold what somebody asked for.
+            request = replace(request, memory_max_mib=request.memory_mib)
         numbers = tuple(self.reasons.setdefault(reason, len(self.reasons)) for reason in reasons)
         return self.cases.setdefault((request, numbers), len(self.cases))
 
@@ -208,7 +222,7 @@ class _Resolver:
 
     def _expected(self, task: Task) -> tuple[float, Reason] | None:
         for pattern, found in self.run_times.items():
-            if fnmatchcase(task.label, pattern) or class_matches(task.task_class, pattern):
+            if _is_for(task, pattern):
                 return found
         taken = self.records.by_label.get(task.label)
         if taken is not None:

@@ -15,6 +15,9 @@ RETRIES_WITH_GROWTH = 5
 """``DEFAULT_MEM_RETRIES`` of ctrl_bps: where memory grows and nobody says how often to try again."""
 
 
+BPS_DEFAULT = Reason("default", "default of bps")
+
+
 class Setting(Protocol):
     """A value of a submit YAML, and where it stands."""
 
@@ -22,7 +25,14 @@ class Setting(Protocol):
     def value(self) -> Any: ...
 
     @property
-    def place(self) -> Span | None: ...
+    def place(self) -> Span | None:
+        """None for a default of bps."""
+        ...
+
+    @property
+    def section(self) -> str:
+        """For instance ``pipetask.isr``; empty for the top level."""
+        ...
 
 
 Valued = Mapping[str, tuple[Any, Reason]]
@@ -43,7 +53,7 @@ def _values(settings: Mapping[str, Setting], findings: Findings) -> Iterator[tup
         setting = settings.get(field.bps) if field.bps else None
         if setting is None:
             continue
-        reason = Reason("bps", field.bps, setting.place)
+        reason = _reason(field.bps, setting)
         try:
             if field.key == "memoryMultiplier":
                 if setting.value is not None:
@@ -77,11 +87,17 @@ def _largest(settings: Mapping[str, Setting], findings: Findings) -> Iterator[tu
         if setting is None or setting.value is None:
             continue
         try:
-            found.append((parse_size(setting.value), Reason("bps", key, setting.place)))
+            found.append((parse_size(setting.value), _reason(key, setting)))
         except ValueError as error:
             _refuse(key, setting, error, findings)
     if found:
         yield "memoryMax", min(found, key=lambda each: each[0])
+
+
+def _reason(key: str, setting: Setting) -> Reason:
+    if setting.place is None and not setting.section:
+        return BPS_DEFAULT
+    return Reason("bps", f"{key} of {setting.section}" if setting.section else key, setting.place)
 
 
 def _refuse(key: str, setting: Setting, error: ValueError, findings: Findings) -> None:
