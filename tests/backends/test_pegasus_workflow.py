@@ -13,10 +13,19 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
 from compiler.backends.pegasus.quoting import job_ids, quote_arguments
-from compiler.jobs import JobGraph
+from compiler.backends.pegasus.retries import attributes_of
+from compiler.jobs import JobGraph, Request
 from tests.backends.small import WHOLE, dark, loaded, lowered
 
 SCHEMA = Path(__file__).parent / "pegasus_schema"
+
+
+def say(job: Any, request: Request) -> None:
+    from Pegasus.api import Namespace
+
+    job.add_pegasus_profile(memory=str(request.memory_mib), cores=request.cores)
+    for key, value in attributes_of(request).items():
+        job.add_profiles(Namespace.CONDOR, key=key, value=value)
 
 
 def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
@@ -40,10 +49,11 @@ def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
             words[5:5] = ["--records", records[-1].lfn]
             made.add_outputs(records[-1], stage_out=False, register_replica=False)
         made.add_args(*quote_arguments(words))
-        made.add_pegasus_profile(memory=str(job.request.memory_mib), cores=job.request.cores)
+        say(made, job.request)
         workflow.add_jobs(made)
     last = Job("_collect", _id="_collect", node_label="gathers records", namespace="rubincwl")
-    last.add_args("collect", "--output", "_collect.records.jsonl").add_pegasus_profile(memory="2048", cores=1)
+    last.add_args("collect", "--output", "_collect.records.jsonl")
+    say(last, Request())
     last.add_inputs(*records)
     last.add_outputs(File("_collect.records.jsonl"), stage_out=True, register_replica=False)
     workflow.add_jobs(last)

@@ -16,7 +16,7 @@ from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph
 from providers.base import Provider
 
-__all__ = ["Settings", "lower", "read_settings"]
+__all__ = ["Settings", "ids_of", "lower", "read_settings"]
 
 SETUP = "setup.sh"
 
@@ -38,7 +38,7 @@ def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) 
     catalogs.write_transformations(out / "transformations.yml", plan, provider, settings, findings)
     catalogs.write_replicas(out / "replicas.yml", replicas.lines(jobs.files.names))
     catalogs.write_sites(out / "sites.yml", provider, settings)
-    properties = catalogs.properties_of(settings)
+    properties = catalogs.properties_of()
     catalogs.write_properties(out / "pegasus.properties", properties)
     findings.items.extend(check_planning(properties, (), {}))
 
@@ -51,6 +51,11 @@ def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) 
     write_plan_script(out / "plan.sh", runtime)
     _warn_of_placeholders(out, provider, findings)
     return list(findings)
+
+
+def ids_of(jobs: JobGraph) -> list[str]:
+    """Shape (jobs,): the ids of jobs as ``workflow.yml`` spells them."""
+    return abstract(jobs).ids
 
 
 def _with_script_here(settings: Settings, out: Path, findings: Findings) -> Settings:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from compiler.backends.pegasus.program import NAMESPACE
 from compiler.backends.pegasus.quoting import json_string
+from compiler.backends.pegasus.retries import EXPRESSIONS
 from compiler.backends.pegasus.settings import Settings
 from compiler.backends.pegasus.workflow import Abstract
 from compiler.diagnostics import Findings
@@ -132,6 +133,9 @@ def _site(site: Site, settings: Settings) -> api.Site:
     made = api.Site(site.name, api.Arch(site.architecture), api.OS(site.system))
     if site.name == COMPUTE:
         made.add_pegasus_profile(style="condor").add_condor_profile(universe="vanilla")
+        for key, expression in EXPRESSIONS.items():
+            made.add_profiles(api.Namespace.CONDOR, key=key, value=expression)
+        made.add_dagman_profile(retry="0")  # HTCondor tries jobs again itself: DAGMan cannot tell why one failed
         script = settings.setup_script
         if script is not None and script.startswith("file://"):
             made.add_pegasus_profile(pegasus_lite_env_source=script.removeprefix("file://"))
@@ -145,6 +149,7 @@ def _site(site: Site, settings: Settings) -> api.Site:
         ):
             stores.append((kind, f"/{place.bucket}/{place.key}", url_of(place)))
     elif site.name == LOCAL:
+        made.add_dagman_profile(retry=str(settings.retries))
         for kind, name in ((api.Directory.SHARED_SCRATCH, "scratch"), (api.Directory.LOCAL_STORAGE, "outputs")):
             folder = f"{OUT}/pegasus/local/{name}"
             stores.append((kind, folder, f"file://{folder}"))
@@ -201,7 +206,7 @@ def _transformation(
     )
 
 
-def properties_of(settings: Settings) -> dict[str, str]:
+def properties_of() -> dict[str, str]:
     """Pegasus' properties; what is left out stands at its default."""
     return {
         "pegasus.catalog.site.file": "sites.yml",
@@ -216,7 +221,6 @@ def properties_of(settings: Settings) -> dict[str, str]:
         "pegasus.integrity.checking": "none",
         # Workers may have no way out to Pegasus' download server.
         "pegasus.transfer.worker.package.autodownload": "false",
-        "dagman.retry": str(settings.retries),
     }
 
 

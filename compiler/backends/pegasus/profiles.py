@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from compiler.backends.pegasus.retries import attributes_of
 from compiler.jobs import Request
 
 Problem = tuple[str, str]
@@ -44,11 +47,36 @@ NUMBERS: Mapping[str, frozenset[str]] = {
     "dagman": _words("RETRY PRIORITY MAXPRE MAXPOST MAXJOBS MAXIDLE"),
     "condor": _words("request_memory request_cpus request_disk request_gpus priority"),
 }
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNSAFE = re.compile(r"[\"'$`\\\x00-\x1f\x7f]")
+"""Letters that the planner, HTCondor's submit language or the job's script would see something in."""
 
 
 def profiles_of(request: Request) -> dict[str, dict[str, Any]]:
-    """What a job asks for, by namespace."""
-    return {"pegasus": {"memory": request.memory_mib, "cores": request.cores}}
+    """What a job asks for, by namespace; MiB, seconds and minutes as Pegasus 5.1 passes them on to HTCondor."""
+    asked = {
+        "memory": request.memory_mib,
+        "cores": request.cores,
+        "gpus": request.gpus or None,
+        "diskspace": request.disk_mib,
+        "runtime": None if request.run_time_s is None else max(1, math.ceil(request.run_time_s)),
+        # Minutes, for schedulers behind HTCondor; HTCondor itself is told in seconds.
+        "maxwalltime": None if request.walltime_s is None else math.ceil(request.walltime_s / 60),
+        "queue": request.queue or None,
+        "project": request.accounting_group or None,
+    }
+    condor: dict[str, Any] = {
+        "priority": request.priority or None,
+        "accounting_group": request.accounting_group or None,
+        "accounting_group_user": request.accounting_user or None,
+        **attributes_of(request),
+    }
+    found = {"pegasus": asked, "condor": condor, "env": dict(request.environment)}
+    return {
+        namespace: given
+        for namespace, profiles in found.items()
+        if (given := {key: value for key, value in profiles.items() if value is not None})
+    }
 
 
 def problems(profiles: Mapping[str, Any]) -> Iterator[Problem]:
@@ -63,6 +91,10 @@ def problems(profiles: Mapping[str, Any]) -> Iterator[Problem]:
                 yield "unknown-profile", f"no profile {namespace}.{key}: Pegasus would drop it"
             elif name in NUMBERS.get(namespace, ()) and not is_number(value, signed=name.lower() == "priority"):
                 yield "bad-profile", f"profile {namespace}.{key} is {value!r}, which is no number"
+            elif namespace == "env" and not _VARIABLE.fullmatch(key):
+                yield "bad-profile", f"{key!r} is no name of an environment variable"
+            elif namespace == "env" and (found := _UNSAFE.search(str(value))):
+                yield "bad-profile", f"{found[0]!r} in the variable {key}={value!r} would not reach the job as it is"
             elif namespace == "condor" and key.startswith("request_"):
                 yield "bad-profile", f"profile condor.{key} bypasses Pegasus: say it in the namespace pegasus"
 

@@ -23,7 +23,7 @@ class Settings:
     """Shell script that sets the science stack up: an absolute path on the workers, or ``file:///`` one on the submit
     host, which then travels with every job."""
     retries: int = 2
-    """How often a failed job is tried again."""
+    """How often Pegasus' own jobs (transfers, clean-ups, sub-workflows) are tried again; each other job says itself."""
 
 
 def read_settings(given: Mapping[str, Any], findings: Findings) -> Settings:

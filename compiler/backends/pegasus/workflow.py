@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from compiler.backends.pegasus.profiles import profiles_of
 from compiler.backends.pegasus.program import NAMESPACE, Program, programs_of
 from compiler.backends.pegasus.quoting import LONGEST_ARGUMENTS, job_ids, json_string, strange_names, workflow_name
 from compiler.diagnostics import Findings
-from compiler.jobs import JobGraph, Rows
+from compiler.jobs import JobGraph, Request, Rows
 
 VERSION = "5.0.4"
 """Of the workflow's format, as Pegasus.api 5.1.3 writes it."""
@@ -113,7 +114,7 @@ def job_lines(plan: Abstract, numbers: Iterable[int], findings: Findings) -> Ite
     firsts = [batch.first for batch in jobs.calls.batches]
     own, names = plan.arguments.own, plan.file_names
     labels = labels_of(jobs, plan.heads)
-    profiles = [json.dumps(profiles_of(request), separators=(",", ":")) for request in jobs.requests]
+    profiles = [_json(profiles_of(request)) for request in jobs.requests]
     request, recorded = jobs.request.tolist(), plan.recorded.tolist()
     start = members.start.tolist()
     for job in numbers:
@@ -146,10 +147,10 @@ def unsafe_arguments(job: str, reason: str, findings: Findings) -> None:
 
 def gathering_lines(plan: Abstract) -> Iterator[str]:
     """The jobs that gather records, each in one line."""
+    profiles = _json(profiles_of(Request()))
     for each in plan.gatherings:
         arguments = ",".join(json.dumps(word) for word in ("collect", "--output", each.output))
         uses = f"{_uses(each.inputs, _INPUT)},{_uses([each.output], _RESULT if each.is_last else _PASSED_ON)}"
-        profiles = '{"pegasus":{"memory":2048,"cores":1}}'
         yield _line(COLLECT, each.id, '"gathers records"', arguments, uses, profiles)
 
 
@@ -192,6 +193,10 @@ def write_workflow(path: Path, name: str, jobs: Iterable[str], dependencies: Ite
 _INPUT = '","type":"input"}'
 _RESULT = '","type":"output","stageOut":true,"registerReplica":false}'
 _PASSED_ON = '","type":"output","stageOut":false,"registerReplica":false}'
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _uses(names: Sequence[str], end: str) -> str:
