@@ -13,6 +13,8 @@ DEFAULTS: dict[str, Any] = {
     "initPreCmdOpts": "{defaultPreCmdOpts}",
     "runPreCmdOpts": "{defaultPreCmdOpts}",
     "payload": {"runInit": True, "output": "u/{operator}/{payloadName}", "outputRun": "{output}/{timestamp}"},
+    # It has only a command there; what stands beside the labels therefore does not count for it.
+    "pipetask": {"pipetaskInit": {}},
     "fileDistributionEndPoint": "",
     "preemptible": True,
     "requestMemory": 2048,

@@ -81,8 +81,8 @@ class BpsConfig:
 
     @property
     def labels(self) -> Mapping[str, Span | None]:
-        """The labels that have an entry under ``pipetask``, each with its place."""
-        section = self.root.mapping.get("pipetask")
+        """The labels that have an entry under ``pipetask`` in the file, each with its place."""
+        section = self.user.mapping.get("pipetask")
         entries = section.mapping if section is not None else {}
         return {label: entry.key for label, entry in entries.items() if entry.is_mapping}
 
