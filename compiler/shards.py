@@ -23,7 +23,7 @@ import numpy as np
 import zstandard
 
 from compiler.diagnostics import CompileError, Diagnostic, Origin
-from compiler.frontend.predicted import Dimensions
+from compiler.frontend.predicted_documents import Dimensions
 from compiler.frontend.universe import Universe
 from compiler.rubin import Edges, QuantumGraph
 from compiler.rubin.graph import Ints, Value

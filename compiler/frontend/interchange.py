@@ -35,7 +35,7 @@ from compiler.frontend.interchange_lines import (
     TypeLine,
 )
 from compiler.frontend.interchange_writer import write_interchange as write_interchange
-from compiler.frontend.predicted import Progress
+from compiler.frontend.predicted_documents import Progress
 from compiler.rubin import Connection, ConnectionKind, DatasetType, GraphBuilder, QuantumGraph, StoredFile, Task
 from compiler.rubin.build import EdgeColumns
 from compiler.rubin.graph import Value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from compiler.diagnostics import CompileError, Diagnostic, Origin
-from compiler.frontend.predicted import Documents
+from compiler.frontend.predicted_documents import Documents
 
 OLD_FORMAT = b"qgraph4"
 """With what a `.qgraph` file begins (``lsst.pipe.base.graph.graph.MAGIC_BYTES``)."""

@@ -7,23 +7,25 @@ It is a ZIP of zstd-compressed JSON: ``header``, ``pipeline_graph``, ``thin_grap
 
 from __future__ import annotations
 
-import io
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
 
 import zstandard
 
 from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin
-from compiler.frontend.predicted import Documents, Header, Progress, assemble, broken, decode
+from compiler.frontend.predicted import assemble
+from compiler.frontend.predicted_documents import Documents, Header, Progress, broken, decode
 from compiler.rubin import QuantumGraph
 
 VERSION = 1
 """The version of the format that is read here; others are left to the middleware's own reader."""
+
+_PAGE = 1 << 20
+"""Bytes that are read at a time."""
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -111,16 +113,21 @@ def _blocks(
     with _whole(source), file.open(name) as member:
         if not 1 <= length_size <= 16:
             raise broken(source, "header", f"integers of {length_size} bytes")
-        stream = io.BufferedReader(cast(io.RawIOBase, member), 1 << 20)
         left = file.getinfo(name).file_size
+        page = b""
+        at = 0
         while left > 0:
-            head = stream.read(length_size)
-            length = int.from_bytes(head, "big")
+            head = at + length_size
+            if head > len(page):
+                page, at, head = page[at:] + member.read(_PAGE), 0, length_size
+            length = int.from_bytes(page[at:head], "big")
             left -= length_size + length
             if left < 0:
                 raise broken(source, name, f"a block of {length} bytes is longer than the file")
-            text = decompress.decompress(stream.read(length))
-            yield text
+            at = head + length
+            if at > len(page):
+                page, head, at = page[head:] + member.read(max(_PAGE, at - len(page))), 0, length
+            yield decompress.decompress(page[head:at])
 
 
 def _read_by_middleware(path: Path | str, version: int, findings: Findings, progress: Progress | None) -> QuantumGraph:

@@ -8,7 +8,8 @@ from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin
 from compiler.frontend.consistency import check_graph
 from compiler.frontend.interchange import read_interchange
 from compiler.frontend.middleware_reader import OLD_FORMAT, read_documents
-from compiler.frontend.predicted import Progress, assemble
+from compiler.frontend.predicted import assemble
+from compiler.frontend.predicted_documents import Progress
 from compiler.frontend.qg import read_qg
 from compiler.rubin import QuantumGraph
 

@@ -17,6 +17,8 @@ from compiler.rubin.ids import GivenIds, dataset_id, init_id, quantum_id
 
 Rows = Mapping[str, Sequence[int]]
 """Handles of datasets by connection."""
+Ids = Sequence[bytes | None] | NDArray[np.void]
+"""16 bytes each; None for one that is to be derived."""
 EdgeColumns = Mapping[str, tuple[Ints, Ints]]
 """By connection: how many datasets each quantum has, shape (quanta,), and their handles, shape (edges,)."""
 
@@ -40,6 +42,10 @@ class GraphBuilder:
         self._files = _FileRows()
         self._vocabularies: dict[str, Vocabulary] = {}
         self._init: list[tuple[str, UUID, Rows, Rows]] = []
+
+    def vocabulary(self, dimension: str) -> Vocabulary:
+        """For callers that encode values themselves, once for many rows."""
+        return self._vocabularies.setdefault(dimension, Vocabulary())
 
     def add_dataset_type(self, kind: DatasetType) -> None:
         self._types[kind.name] = _DatasetRows(kind, self._table(kind.dimensions))
@@ -86,7 +92,7 @@ class GraphBuilder:
         columns: Sequence[Column],
         runs: str | Sequence[str],
         count: int,
-        ids: Sequence[bytes | None] | None = None,
+        ids: Ids | None = None,
         handles: Ints | None = None,
     ) -> int:
         """Add `count` datasets, a column of values for each required dimension; the first one's handle.
@@ -95,12 +101,9 @@ class GraphBuilder:
         itself gives their `handles`; all of them together must count from 0. Raises like `add_dataset`.
         """
         rows = self._types[dataset_type]
-        if ids is not None and any(id is not None and len(id) != 16 for id in ids):
-            raise ValueError("an id has 16 bytes")
         before = rows.table.rows
         rows.table.extend(columns, count)
-        own = np.full(count, self._run(runs)) if isinstance(runs, str) else np.array([self._run(run) for run in runs])
-        rows.runs.frombytes(own.astype(np.int32).tobytes())
+        rows.runs.frombytes(self._run_codes(runs, count).tobytes())
         first = self._count
         if handles is None:
             handles = np.arange(first, first + count, dtype=np.int32)
@@ -153,7 +156,7 @@ class GraphBuilder:
         label: str,
         columns: Sequence[Column],
         count: int,
-        ids: Sequence[bytes | None] | None,
+        ids: Ids | None,
         inputs: EdgeColumns,
         outputs: EdgeColumns,
     ) -> None:
@@ -162,8 +165,6 @@ class GraphBuilder:
         Raises like `add_quantum`.
         """
         rows = self._tasks[label]
-        if ids is not None and any(id is not None and len(id) != 16 for id in ids):
-            raise ValueError("an id has 16 bytes")
         before = rows.table.rows
         rows.table.extend(columns, count)
         rows.given.extend(before, ids)
@@ -260,13 +261,19 @@ class GraphBuilder:
     def _run(self, run: str) -> int:
         return self._runs.setdefault(run, len(self._runs))
 
+    def _run_codes(self, runs: str | Sequence[str], count: int) -> Ints:
+        if isinstance(runs, str):
+            return np.full(count, self._run(runs), dtype=np.int32)
+        codes = {run: self._run(run) for run in dict.fromkeys(runs)}
+        return np.fromiter(map(codes.__getitem__, runs), dtype=np.int32, count=count)
+
     def _run_places(self) -> Ints:
         """The place of each run among the sorted ones."""
         place = {run: place for place, run in enumerate(sorted(self._runs))}
         return np.array([place[run] for run in self._runs], dtype=np.int32)
 
     def _table(self, dimensions: tuple[str, ...]) -> Table:
-        return Table(dimensions, [self._vocabularies.setdefault(d, Vocabulary()) for d in dimensions])
+        return Table(dimensions, [self.vocabulary(d) for d in dimensions])
 
 
 @dataclass
@@ -281,9 +288,12 @@ class _GivenRows:
         self.rows.append(row)
         self.ids += id
 
-    def extend(self, first: int, ids: Sequence[bytes | None] | None) -> None:
+    def extend(self, first: int, ids: Ids | None) -> None:
         """The ids of rows from `first` on."""
-        if ids is not None:
+        if isinstance(ids, np.ndarray):
+            self.rows.extend(range(first, first + len(ids)))
+            self.ids += ids.tobytes()
+        elif ids is not None:
             self.rows.extend(row for row, id in enumerate(ids, first) if id is not None)
             self.ids += b"".join(id for id in ids if id is not None)
 

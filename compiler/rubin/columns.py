@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 from compiler.rubin.files import Ints
 from compiler.rubin.graph import Value
 
-Column = Sequence[Value] | NDArray[np.int64]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """Values of one dimension that its vocabulary has encoded already."""
+
+    codes: Ints
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+Column = Sequence[Value] | NDArray[np.int64] | Coded
 """Values of one dimension, row by row."""
 Ids = Callable[[Sequence[int]], list[bytes]]
 """The ids of rows, asked only where nothing else decides their order."""
@@ -29,6 +40,8 @@ class Vocabulary:
 
     def encode(self, column: Column) -> Ints:
         """The code of each value."""
+        if isinstance(column, Coded):
+            return column.codes
         values = column if isinstance(column, np.ndarray) else _integers(column)
         if values is None:
             for value in dict.fromkeys(column):

@@ -93,20 +93,24 @@ def _uuid5(name: bytes) -> bytes:
     return bytes(digest)
 
 
-def parse_ids(texts: Sequence[str]) -> NDArray[np.void]:
+def parse_ids(texts: Sequence[str] | NDArray[np.bytes_]) -> NDArray[np.void]:
     """UUIDs written in hexadecimal, with hyphens or without, 16 bytes each; raises `ValueError` naming a wrong one."""
-    joined = "".join(texts).encode()
-    if len(joined) != 36 * len(texts) or any(len(text) != 36 for text in texts):
-        return np.frombuffer(b"".join(map(_parse, texts)), dtype="V16")
-    rows = np.frombuffer(joined, dtype=np.uint8).reshape(len(texts), 36)
-    nibbles = _NIBBLE[rows[:, _DIGITS]]
-    if (rows[:, _HYPHENS] != ord("-")).any() or (nibbles > 15).any():
-        return np.frombuffer(b"".join(map(_parse, texts)), dtype="V16")
-    return np.ascontiguousarray(nibbles[:, ::2] << 4 | nibbles[:, 1::2]).view("V16").reshape(-1)
+    if isinstance(texts, np.ndarray):
+        joined, even = texts.tobytes(), texts.itemsize == _LENGTH
+    else:
+        joined, even = "".join(texts).encode(), set(map(len, texts)) <= {_LENGTH}
+    if even and len(joined) == _LENGTH * len(texts):
+        rows = np.frombuffer(joined, dtype=np.uint8).reshape(len(texts), _LENGTH)
+        nibbles = _NIBBLE[rows[:, _DIGITS]]
+        if bool((rows[:, _HYPHENS] == ord("-")).all()) and bool((nibbles <= 15).all()):
+            return np.ascontiguousarray(nibbles[:, ::2] << 4 | nibbles[:, 1::2]).view("V16").reshape(-1)
+    every = [text.decode() for text in texts.tolist()] if isinstance(texts, np.ndarray) else texts
+    return np.frombuffer(b"".join(map(_parse, every)), dtype="V16")
 
 
+_LENGTH = 36
 _HYPHENS = [8, 13, 18, 23]
-_DIGITS = [place for place in range(36) if place not in _HYPHENS]
+_DIGITS = [place for place in range(_LENGTH) if place not in _HYPHENS]
 _NIBBLE = np.full(256, 255, dtype=np.uint8)
 _NIBBLE[[ord(digit) for digit in "0123456789abcdef"]] = range(16)
 _NIBBLE[[ord(digit) for digit in "ABCDEF"]] = range(10, 16)
@@ -116,8 +120,8 @@ def _parse(text: str) -> bytes:
     plain = text.replace("-", "")
     # Without the check of its length, spaces between digits would be skipped.
     if len(plain) != 32:
-        raise ValueError(f"'{text}' is not an id")
+        raise ValueError(f"'{text}' is not an id of 32 hexadecimal digits")
     try:
         return bytes.fromhex(plain)
     except ValueError:
-        raise ValueError(f"'{text}' is not an id") from None
+        raise ValueError(f"'{text}' is not an id of 32 hexadecimal digits") from None
