@@ -57,7 +57,7 @@ def test_what_no_quote_saves_is_refused(word: str) -> None:
 
 def test_arguments_that_pegasus_would_split_at_spaces_are_refused() -> None:
     assert quote_arguments(["x" * LONGEST_ARGUMENTS])
-    with pytest.raises(ValueError, match="splits"):
+    with pytest.raises(ValueError, match="are taken"):
         quote_arguments(["x" * (LONGEST_ARGUMENTS + 1)])
 
 

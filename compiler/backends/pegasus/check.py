@@ -141,7 +141,7 @@ class Checker:
     def _arguments(self, arguments: Sequence[Any], id: str) -> None:
         line = " ".join(map(str, arguments))
         if len(line) > LONGEST_ARGUMENTS:
-            self._error("long-arguments", f"arguments of {len(line)} characters are split at spaces, quotes or not", id)
+            self._error("long-arguments", f"arguments of {len(line)} characters are more than a system takes", id)
         if "${" in line or "${" in id:
             self._error("variable", "'${' is replaced by the planner from its own environment", id)
         if "'" in line or '"' in line:

@@ -3,8 +3,8 @@
 What was read in Pegasus 5.1's source and is answered here:
 
 - Arguments are joined by spaces and land verbatim in a bash script (PegasusLite); with a container that line stands in
-  an unquoted here-document, so that ``$``, backquote and backslash are expanded once more before the script runs; and
-  above 4,000 characters they go through a file that is split at white space, where quotes mean nothing.
+  an unquoted here-document, so that ``$``, backquote and backslash are expanded once more before the script runs.
+  The file, split at white space, that takes arguments above 4,000 characters is switched off under PegasusLite.
 - ``${NAME}`` anywhere in a workflow is replaced by the planner from its own environment.
 - A job's id is a word of ``[A-Za-z0-9_-]`` (its schema). DAGMan's node, and every file named by it, is called
   ``<transformation>_<id>`` after ``.``, ``+`` and ``=`` became ``_``; two that then agree are one, in silence.
@@ -19,8 +19,8 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-LONGEST_ARGUMENTS = 4000
-"""Characters; Pegasus' property ``pegasus.gridstart.invoke.length``."""
+LONGEST_ARGUMENTS = 100_000
+"""Characters. Linux takes 128 KiB a word and 2 MiB in all, of which kickstart's and the environment are part."""
 LONGEST_NODE = 200
 """Characters of a node's name: files are called by it with suffixes of up to 30, and a name has 255 bytes."""
 LONGEST_NODE_ALLOWED = 225
@@ -46,7 +46,7 @@ def quote_arguments(words: Sequence[str]) -> list[str]:
             raise ValueError(f"{found[0]!r} in {word!r} would not reach the program as it is")
     quoted = [shlex.quote(word) for word in words]
     if (length := len(" ".join(quoted))) > LONGEST_ARGUMENTS:
-        raise ValueError(f"they are {length} characters long; beyond {LONGEST_ARGUMENTS} Pegasus splits them at spaces")
+        raise ValueError(f"they are {length} characters long; {LONGEST_ARGUMENTS} are taken")
     return quoted
 
 
