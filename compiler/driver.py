@@ -16,7 +16,7 @@ from compiler.lock import Ingredient, lock
 from compiler.output_folder import MARK, whole_folder
 from compiler.preparation import prepare
 from compiler.shards import can_shard
-from compiler.summary import json_text, summarise
+from compiler.summary import json_text, summarise, summarise_jobs
 
 if TYPE_CHECKING:
     from compiler.certificate import Certificate
@@ -110,20 +110,23 @@ def compile_folder(
             # What was written is proved, not what was meant to be written.
             document, job_order = read_folder(draft)
             certificate = _hold(certify(document, job_order, quanta), findings)
-        jobs = proof = None
+        lowered = proof = None
         if choices.target != PORTABLE:
             from compiler.lowering import lower_to, prove_jobs
 
             name = quanta.output_run or Path(pipeline).stem
-            where = draft / "pegasus"
-            jobs = lower_to(
-                choices.target, document, job_order, name, choices.settings, where, findings, observe, prepared.keep
-            )
+            with observe("expand"):
+                from compiler.expand import expand
+
+                jobs = expand(document, job_order, name, prepared.keep)
             del document, job_order
+            lower_to(choices.target, jobs, choices.settings, draft / "pegasus", findings, observe)
+            lowered = summarise_jobs(jobs)
+            del jobs  # large, and written
             with observe("prove the jobs"):
-                proof = _hold_jobs(prove_jobs(quanta, where))
+                proof = _hold_jobs(prove_jobs(quanta, draft / "pegasus"))
         (draft / "certificate.json").write_text(json_text(_proofs(certificate, proof)))
-        summary = summarise(plan, quanta, workflow, jobs, prepared, choices.target, findings)
+        summary = summarise(plan, quanta, workflow, lowered, prepared, choices.target, findings)
         (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")
         (draft / MARK).write_text(json_text(_lock(plan, Path(graph), draft, choices)), encoding="utf-8")
     return Compiled(out, certificate, summary, findings, proof)

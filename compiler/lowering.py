@@ -23,29 +23,22 @@ TABLE = "quanta.parquet"
 
 def lower_to(
     target: str,
-    document: Mapping[str, Any],
-    job_order: Mapping[str, Any],
-    name: str,
+    jobs: JobGraph,
     settings: Settings,
     out: Path,
     findings: Findings,
     observe: Callable[[str], AbstractContextManager[None]],
-    keep: Callable[[str, str], bool] = lambda label, port: False,
-) -> JobGraph:
-    """Write the Pegasus files of a workflow for the provider `target` into the folder `out`; returns its jobs.
+) -> None:
+    """Write the Pegasus files of a workflow's jobs for the provider `target` into the folder `out`.
 
-    Beside them stands ``quanta.parquet``, the table of what each job runs. `keep` tells, by task and port, which files
-    leave a job that alone uses them. Raises `CompileError` for what jobs cannot express, and for every error in the
-    settings.
+    Beside them stands ``quanta.parquet``, the table of what each job runs. Raises `CompileError` for every error in
+    the settings, and for what Pegasus cannot run.
     """
     from compiler.backends import pegasus
-    from compiler.expand import expand
     from compiler.quanta_table import write_table
     from providers import load_provider
 
     ours, theirs = _divide(settings.values)
-    with observe("expand"):
-        jobs = expand(document, job_order, name, keep)
     with observe(f"lower to Pegasus on {target}"):
         own = Findings()
         chosen = pegasus.read_settings(ours, own)
@@ -54,7 +47,6 @@ def lower_to(
     findings.raise_errors()
     with observe("write the table of quanta"):
         write_table(out / TABLE, jobs, pegasus.ids_of(jobs))
-    return jobs
 
 
 def prove_jobs(graph: QuantumGraph, out: Path) -> JobsProof:

@@ -23,12 +23,15 @@ def summarise(
     pipeline: Pipeline,
     graph: QuantumGraph,
     workflow: Workflow,
-    jobs: JobGraph | None,
+    jobs: dict[str, Any] | None,
     prepared: Prepared,
     target: str,
     findings: Iterable[Diagnostic],
 ) -> dict[str, Any]:
-    """The summary; the same for the same input: it holds no time, no host and no path of its own."""
+    """The summary, with what `summarise_jobs` said if there are jobs.
+
+    The same for the same input: it holds no time, no host and no path of its own.
+    """
     return {
         "format": FORMAT,
         "target": target,
@@ -55,8 +58,20 @@ def summarise(
         },
         "workflow": _workflow(workflow),
         "clusters": _clusters(prepared),
-        "jobs": None if jobs is None else _jobs(jobs),
+        "jobs": jobs,
         "findings": [_plain(each) for each in findings if each.severity != "note"],
+    }
+
+
+def summarise_jobs(jobs: JobGraph) -> dict[str, Any]:
+    """The part that tells of jobs."""
+    made = len(jobs.files) - jobs.files.existing
+    return {
+        "count": len(jobs),
+        "files": len(jobs.files),
+        "staged_in": len(jobs.inputs.item),
+        "staged_out": len(jobs.outputs.item),
+        "inside": made - len(jobs.outputs.item),
     }
 
 
@@ -95,17 +110,6 @@ def _clusters(prepared: Prepared) -> dict[str, Any]:
         "largest": int(sizes.max(initial=0)),
         "said": prepared.clustering.said,
         "shards": 0 if shards is None else int(shards.max(initial=-1)) + 1,
-    }
-
-
-def _jobs(jobs: JobGraph) -> dict[str, Any]:
-    made = len(jobs.files) - jobs.files.existing
-    return {
-        "count": len(jobs),
-        "files": len(jobs.files),
-        "staged_in": len(jobs.inputs.item),
-        "staged_out": len(jobs.outputs.item),
-        "inside": made - len(jobs.outputs.item),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,15 +68,7 @@ def _check_commands(calls: Calls, members: Rows) -> None:
     several = np.diff(members.start) > 1
     if not several.any():
         return
-    known: dict[tuple[str | tuple[str, ...], ...], int] = {}
-    parts = []
-    for batch in calls.batches:
-        rows = batch.last - batch.first
-        columns = [repeat(each, rows) if isinstance(each, str) else each for each in batch.words[: batch.shared]]
-        alone = batch.shared == len(batch.words)
-        found = [-1] * rows if alone else [known.setdefault(row, len(known)) for row in zip(*columns, strict=True)]
-        parts.append(np.array(found, dtype=np.int32))
-    begins = np.concatenate(parts)
+    begins = _beginnings(calls)
     heads = members.item[members.start[:-1]]
     wrong = (begins[members.item] != begins[heads][members.row]) | (begins[members.item] < 0)
     findings = Findings()
@@ -89,6 +80,22 @@ def _check_commands(calls: Calls, members: Rows) -> None:
             help="a cluster's commands are alike up to '--task', the shard of the graph included",
         )
     findings.raise_errors()
+
+
+def _beginnings(calls: Calls) -> NDArray[np.int32]:
+    """Shape (calls,): a number for the words that a job says once; -1 where a call has no others."""
+    known: dict[tuple[object, ...], int] = {}
+    out = np.empty(len(calls), dtype=np.int32)
+    for batch in calls.batches:
+        words = batch.words[: batch.shared]
+        same = tuple(word if isinstance(word, str) else None for word in words)
+        columns = [word for word in words if not isinstance(word, str)]
+        found: int | list[int] = -1
+        if batch.shared < len(batch.words):
+            rows = zip(*columns, strict=True) if columns else [()]
+            found = [known.setdefault((same, row), len(known)) for row in rows]
+        out[batch.first : batch.last] = found
+    return out
 
 
 def _leaving(files: Files, calls: Calls, first: int, count: int, keep: Callable[[str, str], bool]) -> NDArray[np.bool_]:
