@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from compiler.diagnostics import Findings
@@ -50,6 +50,8 @@ def prepare(
     with observe("cluster"):
         algorithm, options = configuration.clustering(findings)
         clustering = choose(graph, requests, configuration.bps.clusters(), algorithm, options, findings)
+        if algorithm == "bps":
+            clustering = replace(clustering, whole=_whole_jobs(configuration))
     keep = _keep(graph, configuration, findings)
     findings.raise_errors()
     runtime = Runtime(requests, clustering, shard(graph, clustering) if sharded else None)
@@ -74,6 +76,21 @@ def _requests(graph: QuantumGraph, configuration: Configuration, findings: Findi
         run_times=own.run_times,
         place=lambda key: own.place(*key.split(".")),
     )
+
+
+def _whole_jobs(configuration: Configuration) -> dict[str, dict[str, int | None]]:
+    """What entries of ``cluster`` say of disk and wall time: for bps that holds for a job, not for each quantum."""
+    found = {}
+    for spec in configuration.bps.clusters():
+        said = configuration.bps.cluster_settings(spec.name)
+        amounts = {
+            name: said[key].value
+            for key, name in (("requestDisk", "diskMiB"), ("requestWalltime", "walltimeS"))
+            if key in said
+        }
+        if amounts:
+            found[spec.name] = amounts
+    return found
 
 
 def _keep(graph: QuantumGraph, configuration: Configuration, findings: Findings) -> Callable[[str, str], bool]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class Clustering:
     """Shape (tasks,): what users call the clusters of each task: a name of theirs, or one made of labels."""
     said: str = ""
     """One line for users: what was done and what it saves."""
+    whole: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
+    """By name of a cluster, the ``diskMiB`` and ``walltimeS`` that its jobs ask for instead of their quanta's sum."""
 
     @property
     def size(self) -> int:

@@ -65,6 +65,8 @@ class Tool:
             task["label"] if task else None,
             is_init=our_hint(process, "Init") is not None,
             cluster=cluster.get("name") or "",
+            cluster_disk_mib=cluster.get("diskMiB"),
+            cluster_walltime_s=cluster.get("walltimeS"),
         )
         self._number: int | None = None
         """Its place among the tools that are called."""

@@ -69,6 +69,9 @@ class Tool:
     is_init: bool = False
     cluster: str = ""
     """What users call the clusters of its calls."""
+    cluster_disk_mib: int | None = None
+    """What a job of one of these clusters asks for as a whole; None leaves it to the sum of its calls."""
+    cluster_walltime_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.diagnostics import Findings
-from compiler.jobs.graph import Calls, Files, JobGraph, Rows
+from compiler.jobs.graph import Calls, Files, JobGraph, Rows, Tool
 from compiler.jobs.request import Request
 
 
@@ -128,29 +128,32 @@ def _requests(calls: Calls, members: Rows) -> tuple[tuple[Request, ...], NDArray
     if len(several) and len(calls.requests) > 1:
         asked = asked[np.lexsort((asked, members.row))]
     kinds = list(calls.requests)
-    known: dict[bytes, int] = {}
+    known: dict[tuple[bytes, int], int] = {}
+    tools = np.array([batch.tool for batch in calls.batches])[calls.batch[members.item[members.start[:-1]]]].tolist()
     cuts = zip(several.tolist(), members.start[several].tolist(), members.start[several + 1].tolist(), strict=True)
     for job, first, last in cuts:
-        key = asked[first:last].tobytes()
+        key = asked[first:last].tobytes(), tools[job]
         if key not in known:
             places, times = np.unique(asked[first:last], return_counts=True)
-            together = _together([kinds[place] for place in places.tolist()], times.tolist())
+            together = _together([kinds[place] for place in places.tolist()], times.tolist(), calls.tools[tools[job]])
             known[key] = kinds.index(together) if together in kinds else len(kinds)
             kinds += [together] if known[key] == len(kinds) else []
         request[job] = known[key]
     return tuple(kinds), request
 
 
-def _together(kinds: list[Request], times: list[int]) -> Request:
+def _together(kinds: list[Request], times: list[int], tool: Tool) -> Request:
     """What calls ask for that run one after the other: the largest of what is held, the sum of what adds up.
 
-    So does bps with a cluster (ctrl_bps, ``transform.py``): memory, cores and retries are maxima, wall time and disk
-    are sums.
+    So does bps with a cluster (ctrl_bps, ``transform.py``): memory, cores and retries are maxima; wall time and disk
+    are sums, unless the cluster, which `tool` knows, says them itself.
     """
     asked = list(zip(kinds, times, strict=True))
     disk, walltime, run_time = (
         _sum([(getattr(kind, name), n) for kind, n in asked]) for name in ("disk_mib", "walltime_s", "run_time_s")
     )
+    disk = disk if tool.cluster_disk_mib is None else tool.cluster_disk_mib
+    walltime = walltime if tool.cluster_walltime_s is None else tool.cluster_walltime_s
     largest = max((kind for kind, _ in asked), key=lambda kind: kind.memory_mib)
     return replace(
         largest,

@@ -69,7 +69,9 @@ def cluster_hint(plan: Plan, task: int) -> list[dict[str, Any]]:
     clustering = plan.runtime.clustering
     if clustering is None:
         return []
-    return [{"class": "rubin:Cluster", "name": clustering.names[task], "number": "$(inputs._quantum.cluster)"}]
+    name = clustering.names[task]
+    whole = {key: amount for key, amount in clustering.whole.get(name, {}).items() if amount is not None}
+    return [{"class": "rubin:Cluster", "name": name, "number": "$(inputs._quantum.cluster)", **whole}]
 
 
 def request_hints(plan: Plan, task: int | None) -> list[Any]:
