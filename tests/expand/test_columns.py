@@ -37,6 +37,7 @@ def batches(draw: st.DrawFn) -> list[Any]:
                 leaf,
                 st.lists(leaf, max_size=3),
                 st.lists(st.lists(leaf, max_size=2), max_size=2),
+                st.fixed_dictionaries({"a": leaf, "b": leaf}),
                 st.fixed_dictionaries({"a": leaf, "b": st.integers(0, 3), "c": st.lists(leaf, max_size=2)}),
             ]
         )

@@ -121,6 +121,14 @@ def test_a_step_asks_for_its_tool_and_the_tool_for_itself() -> None:
     assert job(jobs, "combine-MockCam-0").request == Request(cores=4, memory_mib=5000)
 
 
+def test_requirements_come_before_hints_and_no_time_limit_is_none() -> None:
+    graph = document(hints=[{"class": "ToolTimeLimit", "timelimit": 0}])
+    combine = next(process for process in graph["$graph"] if process["id"] == "combine")
+    combine["requirements"] = {"ResourceRequirement": {"coresMin": 2, "ramMin": 2500.5}}
+    jobs = expand(graph, job_order(1, 1))
+    assert job(jobs, "combine-MockCam-0").request == Request(cores=2, memory_mib=2501)
+
+
 def test_calls_of_one_cluster_are_one_job_whose_command_names_each() -> None:
     graph = clustered(numbered(job_order(2, 2, patterns=True)))
     assert graph.ids == ["_init", "chain-c0", "chain-c1", "combine-MockCam-0", "combine-MockCam-1"]
