@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ class Cost:
     """MiB resident at most, of the largest of the processes."""
     said: str = ""
     """What it wrote to standard output."""
+    wall: float = 0.0
+    """Seconds from its start to its end."""
 
 
 class CommandFailed(Exception):  # noqa: N818 (reads as the sentence that it is)
@@ -40,9 +43,11 @@ def measure(command: Sequence[str | Path], cwd: Path) -> Cost:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PATH": path}
     out, err = cwd / ".stdout", cwd / ".stderr"
+    started = time.monotonic()
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(words, cwd=cwd, stdout=stdout, stderr=stderr, env=environment)
         _, status, used = os.wait4(process.pid, 0)
+    wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)  # it is gone, and Popen has not seen it go
     said, complained = (each.read_text(errors="replace") for each in (out, err))
     out.unlink()
@@ -51,10 +56,10 @@ def measure(command: Sequence[str | Path], cwd: Path) -> Cost:
         end = "\n".join((said + complained).splitlines()[-20:])
         raise CommandFailed(f"{' '.join(words)}: exit {process.returncode}\n{end}")
     kib_per_mib, unit = 1024, 1 if sys.platform == "linux" else 1024  # macOS counts bytes
-    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / unit / kib_per_mib, said)
+    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / unit / kib_per_mib, said, wall)
 
 
 def median(costs: Sequence[Cost]) -> Cost:
     """The median of each figure, and what the last run said."""
-    cpu, peak = (statistics.median(getattr(each, name) for each in costs) for name in ("cpu", "peak"))
-    return Cost(cpu, peak, costs[-1].said)
+    cpu, peak, wall = (statistics.median(getattr(each, name) for each in costs) for name in ("cpu", "peak", "wall"))
+    return Cost(cpu, peak, costs[-1].said, wall)

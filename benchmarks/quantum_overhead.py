@@ -2,9 +2,9 @@
 
     python -m benchmarks.quantum_overhead --cache FOLDER [--only NAME ...] [--runs N] [--results FILE]
 
-The same quanta of the same graph run both ways: one (isr of an image), and three in one process (all tasks of an
-image). Their stand-in tasks do next to nothing, so what is measured is what stands around a task. Every run takes
-another image, as neither way runs a quantum twice.
+The same quanta of the same graph run both ways, in clusters of several sizes: chains of all tasks of an image, one
+after the other. The runner is given the whole graph, and again a shard of it. The stand-in tasks do next to nothing,
+so what is measured is what stands around a task. Every run takes other images, as neither way runs a quantum twice.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ GRAPHS = ("single-frame-1020", "single-frame-20361")
 PIPETASK = Path(sys.executable).with_name("pipetask")
 RUNNER = (sys.executable, quantum_runner.__file__)
 RUNS = 3
+SIZES = (1, 5, 20)
+"""Quanta in one process."""
+SHARD = "shard-{}.qg"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Job:
     """What tells the runner: --task LABEL dimension=value ... for each."""
     ids: str
     """What tells run-qbb: ids of the quanta, with commas between them."""
+    size: int
+    number: int
+    """That of its shard."""
     staged: tuple[tuple[str, str | None], ...]
     """Names of input files, and where the repository has each; None for those that the runner's init makes."""
 
@@ -53,39 +59,43 @@ class Place:
     """A copy of it, for run-qbb."""
     scratch: Path
 
-    @property
-    def runner_options(self) -> tuple[str | Path, ...]:
-        return ("--graph", self.graph, "--butler", self.scratch / "butler.yaml")
+    def runner_options(self, graph: Path) -> tuple[str | Path, ...]:
+        return ("--graph", graph, "--butler", self.scratch / "butler.yaml")
 
     def prepare(self) -> None:
         """Do once what comes before all quanta, both ways."""
         shutil.copytree(self.source, self.repo)
         (self.scratch / "butler.yaml").write_text(quantum_runner.butler_config())
-        measure([*RUNNER, "init", *self.runner_options], self.scratch / "init")
+        measure([*RUNNER, "init", *self.runner_options(self.scratch / SHARD.format(-1))], self.scratch / "init")
         measure([PIPETASK, "pre-exec-init-qbb", self.repo, self.graph], self.scratch / "pre-exec-init")
 
-    def by_runner(self, job: Job, folder: str) -> Cost:
+    def by_runner(self, job: Job, *, sharded: bool) -> Cost:
         """The job as a workflow runs it: in a folder that holds its inputs and nothing else."""
-        here = self.scratch / folder
+        here = self.scratch / f"runner-{job.number}-{sharded}"
+        graph = self.scratch / SHARD.format(job.number) if sharded else self.graph
         here.mkdir()
         for name, path in job.staged:
             shutil.copy(self.scratch / "init" / name if path is None else self.source / path, here / name)
-        return measure([*RUNNER, "quanta", *self.runner_options, *job.words], here)
+        options = (*self.runner_options(graph), "--records", "records.jsonl", "--checkpoint", "kept.tar")
+        return measure([*RUNNER, "quanta", *options, *job.words], here)
 
-    def by_pipetask(self, job: Job, folder: str) -> Cost:
+    def by_pipetask(self, job: Job) -> Cost:
         """The job as bps runs it."""
         command: list[str | Path] = [PIPETASK, "run-qbb", self.repo, self.graph, "--qgraph-node-id", job.ids]
-        return measure(command, self.scratch / folder)
+        return measure(command, self.scratch / f"pipetask-{job.number}")
 
 
-def plan(graph_file: Path, images: int) -> list[tuple[Job, Job]]:
-    """For each of the first images: a job of its first task, and a job of all its tasks."""
+def plan(graph_file: Path, sizes: Sequence[int], runs: int, scratch: Path) -> list[Job]:
+    """`runs` jobs of each of `sizes`, and the shards of all, in `scratch`."""
+    import numpy as np
+
     from compiler.frontend.qg import read_qg
+    from compiler.shards import write_shards
 
     graph = read_qg(graph_file)
     init = {each.label: each for each in graph.init}
 
-    def job(numbers: Sequence[int]) -> Job:
+    def job(numbers: Sequence[int], place: int) -> Job:
         quanta = [graph.quantum(number) for number in numbers]
         made = {d for each in quanta for row in each.outputs.values() for d in row}
         read = {d for each in quanta for row in each.inputs.values() for d in row} - made
@@ -96,11 +106,19 @@ def plan(graph_file: Path, images: int) -> list[tuple[Job, Job]]:
             name = quantum_runner.dataset_name(each.type, each.data_id.values(), existing)
             staged.append((name, None if each.file is None else each.file.path))
         words = [w for q in quanta for w in ("--task", q.label, *(f"{k}={v}" for k, v in q.data_id.items()))]
-        return Job(tuple(words), ",".join(str(each.id) for each in quanta), tuple(staged))
+        return Job(tuple(words), ",".join(str(each.id) for each in quanta), len(quanta), place, tuple(staged))
 
     # In these graphs every task has one quantum an image, in the same order.
-    rows = [[graph.quanta_of(task)[image] for task in range(len(graph.tasks))] for image in range(images)]
-    return [(job(row[:1]), job(row)) for row in rows]
+    tasks, image = range(len(graph.tasks)), 0
+    jobs: list[Job] = []
+    shard_of = np.zeros(graph.n_quanta, dtype=np.int32)
+    for size in [each for each in sizes for _ in range(runs)]:
+        images = range(image, image := image + -(-size // len(tasks)))
+        chosen = [graph.quanta_of(task)[each] for each in images for task in tasks][:size]
+        jobs.append(job(chosen, len(jobs) + 1))
+        shard_of[chosen] = len(jobs)
+    write_shards(graph_file, graph, shard_of, scratch, {each: SHARD.format(each) for each in range(-1, len(jobs) + 1)})
+    return jobs
 
 
 def run(name: str, cache: Path, runs: int) -> list[list[str]]:
@@ -108,26 +126,26 @@ def run(name: str, cache: Path, runs: int) -> list[list[str]]:
     case = next(each for each in CASES if each.name == name)
     folder = data(case, cache)
     print(f"{name}: each job {runs} times each way", flush=True)
-    # In a process of its own: this one must stay small (see `measure`).
-    with get_context("spawn").Pool(1) as pool:
-        jobs = pool.apply(plan, (folder / "graph.qg", 2 * runs))
     with tempfile.TemporaryDirectory(prefix="rubincwl-benchmark-") as scratch:
         here = Path(scratch)
+        # In a process of its own: this one must stay small (see `measure`).
+        with get_context("spawn").Pool(1) as pool:
+            jobs = pool.apply(plan, (folder / "graph.qg", SIZES, runs, here))
         place = Place(folder / "graph.qg", folder / "repo", here / "repo", here)
         place.prepare()
         rows = []
-        for what, chosen in (("1", [one for one, _ in jobs[:runs]]), ("3", [three for _, three in jobs[runs:]])):
-            alone, ours = [], []
-            for number, job in enumerate(chosen):
-                alone.append(place.by_pipetask(job, f"pipetask{what}-{number}"))
-                ours.append(place.by_runner(job, f"runner{what}-{number}"))
-            rows.append(_row(name, what, median(alone), median(ours)))
+        for size in SIZES:
+            chosen = [each for each in jobs if each.size == size]
+            alone = median([place.by_pipetask(each) for each in chosen])
+            for graph, sharded in (("whole", False), ("shard", True)):
+                ours = median([place.by_runner(each, sharded=sharded) for each in chosen])
+                rows.append(_row([name, graph, str(size)], size, alone, ours))
     return rows
 
 
-def _row(name: str, quanta: str, alone: Cost, ours: Cost) -> list[str]:
-    figures = [f"{alone.cpu:.2f}", f"{ours.cpu:.2f}", f"{ours.cpu - alone.cpu:+.2f}"]
-    return [name, quanta, *figures, f"{alone.peak:.0f}", f"{ours.peak:.0f}", f"{round(ours.peak - alone.peak):+d}"]
+def _row(what: list[str], size: int, alone: Cost, ours: Cost) -> list[str]:
+    figures = [f"{alone.cpu:.2f}", f"{ours.cpu:.2f}", f"{(ours.cpu - alone.cpu) / size:+.2f}", f"{ours.cpu / size:.2f}"]
+    return [*what, *figures, f"{alone.wall:.1f}", f"{ours.wall:.1f}", f"{alone.peak:.0f}", f"{ours.peak:.0f}"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -138,17 +156,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=RUNS, help="runs of which the median is told (%(default)s)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="page to keep them in (%(default)s)")
     args = parser.parse_args(arguments)
-    cpu, peak = ("run-qbb CPU s", "runner CPU s", "over"), ("run-qbb MiB", "runner MiB", "over")
-    headings = ("graph", "quanta in the process", *cpu, *peak)
-    table = Table(headings, [row for name in args.only for row in run(name, args.cache, args.runs)])
+    cpu = ("run-qbb CPU s", "runner CPU s", "over, a quantum", "runner, a quantum")
+    headings = ("graph", "runner reads", "quanta", *cpu, "run-qbb s", "runner s", "run-qbb MiB", "runner MiB")
+    table = Table(headings, [row for name in args.only for row in run(name, args.cache, args.runs)], words=2)
     table.show()
     keep(args.results, "A quantum", [circumstances(PACKAGES), EXPLAINED, table])
 
 
 EXPLAINED = """\
 The quantum runner in an empty folder with staged inputs, beside `pipetask run-qbb` in a repository: the same quanta of
-the same graph, one (isr of an image) or all three of an image in one process. The tasks are stand-ins that do next to
-nothing: what is measured is what stands around a task. Median of three runs, each of another image.
+the same graph in one process, chains of all tasks of an image. The runner reads the whole graph or a shard of just
+these quanta; run-qbb has the whole. The tasks are stand-ins that do next to nothing: what is measured is what stands
+around a task, `s` being wall time. Median of three runs, each of other images.
 """
 
 if __name__ == "__main__":
