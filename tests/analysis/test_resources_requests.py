@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.analysis.resources import (
@@ -29,6 +29,7 @@ from compiler.analysis.resources import (
     read_records,
     write_requests,
 )
+from compiler.analysis.resources.explain import explain
 from compiler.analysis.resources.machines import grown_mib, nearest
 from compiler.diagnostics import Findings, Span
 from compiler.jobs.request import Request
@@ -325,6 +326,9 @@ def test_a_target_that_knows_no_machines_judges_none() -> None:
 
 # What is kept
 
+CONDITIONS = {"detector": "cores", "band": "gpus", "visit": "retries"}
+"""A number that depends on a dimension's value."""
+
 
 def kept(graph: QuantumGraph, reasons: Reasons, folder: Path) -> Kept:
     write_requests(reasons, graph, folder / "requests.json")
@@ -339,12 +343,15 @@ def test_what_is_kept_explains_every_quantum(graph: QuantumGraph, most: int, tmp
     found = kept(graph, reasons, tmp_path_factory.mktemp("kept"))
     for quantum in range(graph.n_quanta):
         request = requests.kinds[int(requests.of[quantum])]
-        explained = {each.key: each for each in found.explain(found.case_of(quantum))}
+        task = int(graph.quantum_task[quantum])
+        case = found.case_of(graph.tasks[task].label, quantum - graph.quanta_of(task).start)
+        explained = {each.key: each for each in found.explain(case)}
         assert explained["cores"].value == request.cores
         assert explained["memory"].value == request.memory_mib
         assert {key: each.reason for key, each in explained.items()} == dict(reasons.why(quantum))
-    with pytest.raises(IndexError):
-        found.case_of(graph.n_quanta)
+    for task in graph.tasks:
+        with pytest.raises(IndexError):
+            found.case_of(task.label, found.quanta(task.label))
 
 
 def test_the_same_requests_are_the_same_bytes(tmp_path: Path) -> None:
@@ -353,3 +360,27 @@ def test_the_same_requests_are_the_same_bytes(tmp_path: Path) -> None:
         _, reasons = make_requests(graph, Written([{"cores": 2}]), None, "talk", None, Findings())
         write_requests(reasons, graph, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(graph=graphs(), random=st.randoms())
+def test_explain_finds_the_case_of_every_quantum(graph: QuantumGraph, random: Any, tmp_path_factory: Any) -> None:
+    rules = [
+        {"when": {"data": f"{name} = {graph.vocabulary[name][0]!r}"}, key: 2}
+        for name, key in CONDITIONS.items()
+        if graph.vocabulary.get(name)
+    ]
+    requests, reasons = make_requests(graph, Written(rules), None, None, None, Findings())
+    out = tmp_path_factory.mktemp("out")
+    kept(graph, reasons, out)
+    every = list(graph.quanta())
+    order: dict[str, list[Any]] = {}
+    for quantum in random.sample(every, len(every)):
+        order.setdefault(f"{quantum.label}__quanta", []).append({"data_id": dict(quantum.data_id)})
+    (out / "job.json").write_text(json.dumps(order))
+    for quantum in every[:3] + every[-3:]:
+        pairs = ", ".join(f'{name}: "{value}"' for name, value in quantum.data_id.items())
+        found = explain(out, f"{quantum.label}{{{pairs}}}")
+        request = requests.kinds[int(requests.of[quantum.number])]
+        values = {each.key: each.value for each in found.numbers}
+        assert (values["cores"], values["gpus"], values["retries"]) == (request.cores, request.gpus, request.retries)

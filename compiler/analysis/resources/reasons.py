@@ -83,7 +83,12 @@ def write_requests(reasons: Reasons, graph: QuantumGraph, path: Path) -> None:
             for request, case in zip(reasons.requests, reasons.cases, strict=True)
         ],
         "tasks": [
-            {"label": task.label, "quanta": len(graph.quanta_of(number)), "cases": _runs(_rows(reasons, graph, number))}
+            {
+                "label": task.label,
+                "dimensions": list(task.dimensions),
+                "quanta": len(graph.quanta_of(number)),
+                "cases": _runs(_rows(reasons, graph, number)),
+            }
             for number, task in enumerate(graph.tasks)
         ],
     }
@@ -107,23 +112,30 @@ class Kept:
     def labels(self) -> tuple[str, ...]:
         return tuple(task["label"] for task in self.content["tasks"])
 
-    def case_of(self, quantum: int) -> int:
-        """The case of a quantum by its number; raises `IndexError`."""
-        left = quantum
+    def task(self, label: str) -> Mapping[str, Any]:
+        """Raises `KeyError`."""
         for task in self.content["tasks"]:
-            if left < task["quanta"]:
-                runs = task["cases"]
-                for case, count in zip(runs[::2], runs[1::2], strict=True):
-                    if left < count:
-                        return int(case)
-                    left -= count
-            left -= task["quanta"]
-        raise IndexError(quantum)
+            if task["label"] == label:
+                found: Mapping[str, Any] = task
+                return found
+        raise KeyError(label)
 
-    def only_case(self, label: str) -> int | None:
-        """The case of all quanta of a label, or None where they differ."""
-        cases = {case for task in self.content["tasks"] if task["label"] == label for case in task["cases"][::2]}
-        return int(cases.pop()) if len(cases) == 1 else None
+    def dimensions(self, label: str) -> tuple[str, ...]:
+        """The dimensions by whose values the task's quanta are ordered, the first first."""
+        return tuple(self.task(label)["dimensions"])
+
+    def quanta(self, label: str) -> int:
+        """How many quanta the task has."""
+        return int(self.task(label)["quanta"])
+
+    def case_of(self, label: str, number: int) -> int:
+        """The case of a quantum, `number` counting those of its task; raises `IndexError`."""
+        left, runs = number, self.task(label)["cases"]
+        for case, count in zip(runs[::2], runs[1::2], strict=True):
+            if left < count:
+                return int(case)
+            left -= count
+        raise IndexError(number)
 
     def explain(self, case: int) -> Sequence[Explained]:
         """Every number of the case."""
