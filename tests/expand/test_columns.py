@@ -117,9 +117,10 @@ def test_a_reference_finds_the_same_in_narrow_columns_and_row_by_row(
     staged = column.values(rows)
     one_by_one = [said(Same(Plain([value])), 1, text) for value in staged]
     failed = [each for each in one_by_one if isinstance(each, str)]
-    expected = failed[0] if failed else [each[0] for each in one_by_one]
-    assert said(column, rows, text) == expected
-    assert said(Plain(staged), rows, text) == expected
+    # Where several rows fail, any of them may be told.
+    expected = failed or [[each[0] for each in one_by_one]]
+    assert said(column, rows, text) in expected
+    assert said(Plain(staged), rows, text) in expected
 
 
 @given(batches(), batches(), st.booleans())
