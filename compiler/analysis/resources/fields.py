@@ -100,7 +100,7 @@ FIELDS = (
         _codes,
         "retryUnlessExit",
         (),
-        show=_said_or("none", lambda codes: ", ".join(map(str, codes))),
+        show=_said_or("none", lambda codes: " and ".join(map(str, codes))),
     ),
     Field("memoryMultiplier", "memory_multiplier", lambda value: parse_factor(value, 1.0, 16.0), "memoryMultiplier"),
     Field("memoryMax", "memory_max_mib", parse_size, "requestMemoryMax", show=show_size),
