@@ -118,7 +118,7 @@ def test_a_reference_finds_the_same_in_narrow_columns_and_row_by_row(
     one_by_one = [said(Same(Plain([value])), 1, text) for value in staged]
     failed = [each for each in one_by_one if isinstance(each, str)]
     # Where several rows fail, any of them may be told.
-    expected = failed or [[each[0] for each in one_by_one]]
+    expected: list[Any] = failed or [[each[0] for each in one_by_one]]
     assert said(column, rows, text) in expected
     assert said(Plain(staged), rows, text) in expected
 
