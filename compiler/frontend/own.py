@@ -83,6 +83,7 @@ def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
     tree = Placed(held, root.place)
     before = len(findings.errors)
     _validate(tree, findings)
+    run_times = _seconds(tree, findings)
     if len(findings.errors) > before:
         return Own()
     plain = tree.plain()
@@ -93,7 +94,7 @@ def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
         rules=tuple(plain.get("rules", ())),
         profile=plain.get("profile"),
         records=plain.get("records"),
-        run_times=_seconds(tree, findings),
+        run_times=run_times,
         clustering=plain.get("clustering", {}),
         keep="all" if keep == "all" else tuple(keep),
         partition=plain.get("partition", {}),
@@ -106,6 +107,8 @@ def _seconds(tree: Placed, findings: Findings) -> dict[str, float]:
     found = {}
     times = tree.mapping.get("runTimes")
     for name, value in times.mapping.items() if times is not None else ():
+        if value.content is None or isinstance(value.content, dict | tuple):
+            continue  # not what the schema allows
         try:
             found[name] = parse_time(value.content)
         except ValueError as error:

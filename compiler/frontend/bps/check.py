@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from compiler.diagnostics import Diagnostic, Findings, Span, closest
+from compiler.diagnostics import Diagnostic, Findings, Span
 from compiler.frontend.bps.amounts import AMOUNTS
 from compiler.frontend.bps.clusters import read_algorithm, read_clusters
 from compiler.frontend.bps.defaults import DEFAULTS
@@ -16,7 +16,8 @@ from compiler.frontend.bps.search import Found, Resolver, Scope, variables
 from compiler.frontend.bps.submit import INIT, BpsConfig, Setting
 from compiler.frontend.placed import Placed, unplaced
 
-_FINAL = re.compile(r"command\d+|whenRun|whenSetup|updateOutputChain|implementation|finalPreCmdOpts")
+_FINAL = ("whenRun", "whenSetup", "updateOutputChain", "implementation", "command1")
+_COMMAND = re.compile(r"command\d+")
 _MAPPINGS = ("environment", "profile", "attrs")
 """Keys whose value is a mapping, and that may stand where a mapping is otherwise a task, a cluster or a site."""
 _LEAST_MIB = 128
@@ -51,6 +52,7 @@ def check_submit(config: BpsConfig, findings: Findings, own_algorithm: str | Non
     read_clusters(config.root, told)
     if own_algorithm in (None, "bps"):
         read_algorithm(config.root, told.items)
+    _contradictions(config.quantum_settings(""), told)  # a task without an entry of its own
     _for_whom(config, config.labels, told)
     for spec in config.clusters():
         config.cluster_settings(spec.name, told)
@@ -110,7 +112,8 @@ def _holders(config: BpsConfig) -> Iterator[_Holder]:
             continue
         if name not in NAMED:
             scope = plain if name == "payload" else replace(plain, first=section, first_name=name)
-            yield _Holder(name, section.mapping, frozenset(common), scope)
+            known = common if name == "payload" else {*common, *_FINAL}
+            yield _Holder(name, section.mapping, frozenset(known), scope)
             continue
         # Keys that stand beside the names: bps takes them for whom has no entry.
         entries = {key: each for key, each in section.mapping.items() if each.is_mapping and key not in _MAPPINGS}
@@ -161,12 +164,12 @@ def _keys(holders: Iterable[_Holder], used: set[str], told: Findings) -> None:
         names: list[str] = []
         for key, value in holder.held.items():
             is_own = not holder.name and key == "profile" and not value.is_mapping
-            if holder.section == "finalJob" and (key in LEFT or _FINAL.fullmatch(key)):
+            if holder.section == "finalJob" and (key in LEFT or _COMMAND.fullmatch(key)):
                 continue
             if key in LEFT and not is_own:
                 left.setdefault(key, []).append(value.key)
             elif key not in holder.known and key not in used:
-                if holder.section in ("site", "cloud") and closest(key, holder.known) is None:
+                if holder.section in ("site", "cloud") and _like(key, holder.known, 0.8) is None:
                     plugin.append(value)
                     names.append(key)
                 else:
@@ -183,14 +186,21 @@ def _keys(holders: Iterable[_Holder], used: set[str], told: Findings) -> None:
 
 def _unknown(holder: _Holder, key: str, value: Placed, told: Findings) -> None:
     where = f" of {holder.name}" if holder.name else ""
-    if holder.name in NAMED and closest(key, holder.known) is None:
+    like = _like(key, holder.known, 0.6)
+    if holder.name in NAMED and like is None:
         message = f"'{key}'{where} is no mapping of settings"
         told.error("wrong-type", message, value.place, "as in {requestMemory: 4096}")
         return
-    like = closest(key, sorted(holder.known))
     # A name of the user's own is nothing wrong in bps's eyes: it may be a variable of another file.
     help = f"did you mean '{like}'?" if like else f"as a variable it is used as '{{{key}}}'; nothing does"
     told.warning("unknown-key", f"nobody reads the key '{key}'{where}", value.key, help)
+
+
+def _like(key: str, known: Iterable[str], least: float) -> str | None:
+    """The key that was probably meant, among those that have a meaning; capitals do not count."""
+    by_lower = {each.lower(): each for each in sorted(known) if each not in LEFT}
+    found = get_close_matches(key.lower(), by_lower, 1, least)
+    return by_lower[found[0]] if found else None
 
 
 def _amounts(config: BpsConfig, holder: _Holder, told: Findings) -> None:
