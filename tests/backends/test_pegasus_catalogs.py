@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from compiler.backends.pegasus import read_settings
+from compiler.backends.pegasus.worker_script import worker_script
 from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph, Tool
 from tests.backends.small import WHOLE, Call, by_hand, dark, loaded, lowered
@@ -127,15 +128,15 @@ def compute(folder: Path) -> dict[str, Any]:
 
 def test_a_set_up_script_on_the_workers_is_sourced_there(tmp_path: Path) -> None:
     lowered(tmp_path, None, WHOLE, setup_script="/opt/lsst/setup.sh")
-    assert compute(tmp_path)["env"] == {"PEGASUS_LITE_ENV_SOURCE": "/opt/lsst/setup.sh"}
+    assert compute(tmp_path)["pegasus"]["pegasus_lite_env_source"] == "${RUBINCWL_OUT}/pegasus/worker.sh"
+    assert (tmp_path / "pegasus" / "worker.sh").read_text() == worker_script(". /opt/lsst/setup.sh")
 
 
 def test_a_set_up_script_of_this_machine_travels_with_the_folder(tmp_path: Path) -> None:
     script = tmp_path / "mine.sh"
     script.write_text("export A=1\n")
     lowered(tmp_path, None, WHOLE, inputs_at="s3://survey", setup_script=f"file://{script}")
-    assert compute(tmp_path)["pegasus"]["pegasus_lite_env_source"] == "${RUBINCWL_OUT}/pegasus/setup.sh"
-    assert (tmp_path / "pegasus" / "setup.sh").read_text() == "export A=1\n"
+    assert (tmp_path / "pegasus" / "worker.sh").read_text() == worker_script("export A=1")
     assert errors(lowered(tmp_path, None, WHOLE, setup_script="file:///no/such.sh")) == ["no-setup-script"]
 
 

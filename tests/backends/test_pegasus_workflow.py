@@ -48,6 +48,9 @@ def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
             records.append(File(f"{id}.records.jsonl"))
             words[5:5] = ["--records", records[-1].lfn]
             made.add_outputs(records[-1], stage_out=False, register_replica=False)
+        if len(job.quanta) > 1:
+            words[7:7] = ["--checkpoint", f"{id}.checkpoint.tar"]
+            made.add_checkpoint(f"{id}.checkpoint.tar", stage_out=False, register_replica=False)
         made.add_args(*quote_arguments(words))
         say(made, job.request)
         workflow.add_jobs(made)
@@ -152,6 +155,17 @@ def test_what_leaves_a_job_is_staged_out_but_for_records_and_nothing_is_register
         kept = {file.lfn for file in map(jobs.file, job.outputs) if file.port != "_record"}
         assert {lfn for lfn, use in made.items() if use["stageOut"]} == kept
         assert set(made) - kept == ({f"{job.id}.records.jsonl"} if job.quanta else set())
+
+
+def test_jobs_of_several_quanta_have_a_checkpoint_each_and_others_none(tmp_path: Path) -> None:
+    jobs = dark(2, 2, cluster=True)
+    lowered(tmp_path, jobs)
+    several = {f"{job.id}.checkpoint.tar": job.id for job in jobs.jobs() if len(job.quanta) > 1}
+    told = [(job, use) for job in loaded(tmp_path, "workflow.yml")["jobs"] for use in job["uses"]]
+    kept = {use["lfn"]: job for job, use in told if use["type"] == "checkpoint"}
+    assert {name: job["id"] for name, job in kept.items()} == several != {}
+    for name, job in kept.items():
+        assert job["arguments"][job["arguments"].index("--checkpoint") + 1] == name
 
 
 def test_the_workflow_does_not_depend_on_provider_or_settings(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from itertools import chain
 from pathlib import Path
 
@@ -11,14 +10,13 @@ from compiler.backends.pegasus.check import check_planning
 from compiler.backends.pegasus.faults import find_faults
 from compiler.backends.pegasus.plan_script import write_plan_script
 from compiler.backends.pegasus.settings import Settings, read_settings
+from compiler.backends.pegasus.worker_script import WORKER_SCRIPT, worker_script
 from compiler.backends.pegasus.workflow import abstract, dependency_lines, gathering_lines, job_lines, write_workflow
 from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph
 from providers.base import Provider
 
 __all__ = ["Settings", "ids_of", "lower", "read_settings"]
-
-SETUP = "setup.sh"
 
 
 def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) -> list[Diagnostic]:
@@ -32,7 +30,7 @@ def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) 
     for problem in provider.problems():
         findings.error(problem.code, problem.message, help=problem.help)
     out.mkdir(parents=True, exist_ok=True)
-    settings = _with_script_here(settings, out, findings)
+    _write_worker_script(out / WORKER_SCRIPT, settings, findings)
     plan = abstract(jobs)
     replicas = catalogs.replicas_of(plan, provider, settings, findings)
     catalogs.write_transformations(out / "transformations.yml", plan, provider, settings, findings)
@@ -58,19 +56,16 @@ def ids_of(jobs: JobGraph) -> list[str]:
     return abstract(jobs).ids
 
 
-def _with_script_here(settings: Settings, out: Path, findings: Findings) -> Settings:
-    """Settings whose set-up script, if it is a file of this machine, is the copy of it in `out`."""
-    from dataclasses import replace
-
-    script = settings.setup_script
-    if script is None or not script.startswith("file://"):
-        return settings
-    path = Path(script.removeprefix("file://"))
-    if not path.is_file():
-        findings.error("no-setup-script", f"no file {str(path)!r} to set the science stack up")
-        return settings
-    shutil.copyfile(path, out / SETUP)
-    return replace(settings, setup_script=f"file://{catalogs.OUT}/{out.name}/{SETUP}")
+def _write_worker_script(path: Path, settings: Settings, findings: Findings) -> None:
+    """What PegasusLite sources: ours, then the user's set-up script, whose text it takes if that is on this machine."""
+    setup = f". {settings.setup_script}" if settings.setup_script else ""
+    if settings.setup_script and settings.setup_script.startswith("file://"):
+        file = Path(settings.setup_script.removeprefix("file://"))
+        if not file.is_file():
+            findings.error("no-setup-script", f"no file {str(file)!r} to set the science stack up")
+            return
+        setup = file.read_text()
+    path.write_text(worker_script(setup))
 
 
 def _warn_of_placeholders(out: Path, provider: Provider, findings: Findings) -> None:

@@ -15,6 +15,7 @@ from compiler.backends.pegasus.program import NAMESPACE
 from compiler.backends.pegasus.quoting import json_string
 from compiler.backends.pegasus.retries import EXPRESSIONS
 from compiler.backends.pegasus.settings import Settings
+from compiler.backends.pegasus.worker_script import WORKER_SCRIPT
 from compiler.backends.pegasus.workflow import Abstract
 from compiler.diagnostics import Findings
 from providers.base import COMPUTE, LOCAL, STAGING, Object, Placeholder, Problem, Provider, Site
@@ -136,11 +137,7 @@ def _site(site: Site, settings: Settings) -> api.Site:
         for key, expression in EXPRESSIONS.items():
             made.add_profiles(api.Namespace.CONDOR, key=key, value=expression)
         made.add_dagman_profile(retry="0")  # HTCondor tries jobs again itself: DAGMan cannot tell why one failed
-        script = settings.setup_script
-        if script is not None and script.startswith("file://"):
-            made.add_pegasus_profile(pegasus_lite_env_source=script.removeprefix("file://"))
-        elif script is not None:
-            made.add_env(PEGASUS_LITE_ENV_SOURCE=script)
+        made.add_pegasus_profile(pegasus_lite_env_source=f"{OUT}/pegasus/{WORKER_SCRIPT}")
     stores: list[tuple[Any, str, str]] = []
     if site.store is not None:
         for kind, place in (

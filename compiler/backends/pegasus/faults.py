@@ -44,7 +44,8 @@ def _files(plan: Abstract, findings: Findings) -> None:
     files = plan.jobs.files
     for place in strange_names(files.names):
         _error(findings, "bad-file-name", f"the file name {files.names[place]!r} is not of A-Z a-z 0-9 . _ + -")
-    ours = [*map(plan.records, np.flatnonzero(plan.recorded).tolist()), *(each.output for each in plan.gatherings)]
+    ours = [*map(plan.records, np.flatnonzero(plan.recorded).tolist()), *plan.checkpoints()]
+    ours += [each.output for each in plan.gatherings]
     names = [*files.names, *ours] if ours else files.names
     before = set(files.names[: files.existing]) if (twice := _twice(names)) else set()
     for name in sorted(twice):

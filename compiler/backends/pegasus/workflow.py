@@ -29,6 +29,7 @@ VERSION = "5.0.4"
 RECORD = "_record"
 """The output port of a quantum's record: a job writes those of all its quanta into one file."""
 RECORDS = ".records.jsonl"
+CHECKPOINT = ".checkpoint.tar"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class Abstract:
     def records(self, job: int) -> str:
         """The name of a job's file of records."""
         return f"{self.ids[job]}{RECORDS}"
+
+    def checkpoints(self) -> list[str]:
+        """The files in which jobs of several quanta keep what is done when they fail."""
+        several = self.recorded & (np.diff(self.jobs.members.start) > 1)
+        return [f"{self.ids[job]}{CHECKPOINT}" for job in np.flatnonzero(several).tolist()]
 
     def transformations(self) -> Iterator[tuple[str, Program]]:
         """Every transformation that jobs name, with its program; one stands once for each program it has."""
@@ -125,6 +131,9 @@ def job_lines(plan: Abstract, numbers: Iterable[int], findings: Findings) -> Ite
         if recorded[job]:
             words.append(f'"--records","{plan.records(job)}"')
             uses.append(_uses([plan.records(job)], _PASSED_ON))
+            if start[job + 1] - start[job] > 1:
+                words.append(f'"--checkpoint","{plan.ids[job]}{CHECKPOINT}"')
+                uses.append(_uses([f"{plan.ids[job]}{CHECKPOINT}"], _KEPT))
         words.extend(own[call] for call in members.item[start[job] : start[job + 1]].tolist())
         arguments = ",".join(filter(None, words))
         if (length := length_of(arguments)) > LONGEST_ARGUMENTS:
@@ -193,6 +202,7 @@ def write_workflow(path: Path, name: str, jobs: Iterable[str], dependencies: Ite
 _INPUT = '","type":"input"}'
 _RESULT = '","type":"output","stageOut":true,"registerReplica":false}'
 _PASSED_ON = '","type":"output","stageOut":false,"registerReplica":false}'
+_KEPT = '","type":"checkpoint","stageOut":false,"registerReplica":false}'
 
 
 def _json(value: Any) -> str:
