@@ -14,6 +14,7 @@ import numpy as np
 
 from compiler.analysis.flow import Flow
 from compiler.rubin import QuantumGraph
+from compiler.rubin.columns import distinct
 from compiler.rubin.graph import Ints
 
 # Joined by `visit_definition` in the default dimension universe, hence one thing even where there is only one of each.
@@ -63,7 +64,7 @@ def _join(graph: QuantumGraph, flows: Sequence[Flow], columns: list[dict[str, In
     if pairs is None:
         return
     known = {x, y} <= JOINED
-    if not known and len(np.unique(pairs[:, 0])) < 2:
+    if not known and len(distinct(pairs[:, 0])) < 2:
         return
     forward = _mapping(pairs[:, 0], pairs[:, 1])
     back = _mapping(pairs[:, 1], pairs[:, 0])
@@ -83,12 +84,17 @@ def _observed(flows: Sequence[Flow], columns: Sequence[dict[str, Ints]], x: str,
         ours, theirs = columns[flow.producer], columns[flow.consumer]
         if x in ours and y in theirs and x not in theirs and y not in ours:
             found.append(np.stack([ours[x][flow.writer], theirs[y][flow.reader]], axis=1))
-    return np.unique(np.concatenate(found), axis=0) if found else None
+    if not found:
+        return None
+    pairs = np.concatenate(found)
+    # One number a pair sorts far faster than rows do.
+    width = int(pairs[:, 1].max(initial=0)) + 1
+    return np.stack(np.divmod(distinct(pairs[:, 0].astype(np.int64) * width + pairs[:, 1]), width), axis=1)
 
 
 def _mapping(source: Ints, target: Ints) -> dict[int, int] | None:
     """The function from source to target codes that unique pairs describe, or None."""
-    return dict(zip(source.tolist(), target.tolist(), strict=True)) if len(np.unique(source)) == len(source) else None
+    return dict(zip(source.tolist(), target.tolist(), strict=True)) if len(distinct(source)) == len(source) else None
 
 
 def _translate(codes: Ints, mapping: dict[int, int], size: int, target_size: int) -> Ints:

@@ -170,7 +170,7 @@ class _Builder:
                 group.standing[part[0]] = member[part[0]]
                 continue
             inner = frozenset.intersection(*(self.keys.names(t) for t in part))
-            repeated = len(np.unique(member[part[0]])) < len(member[part[0]])
+            repeated = int(np.bincount(member[part[0]]).max(initial=0)) > 1
             if inner == key and (part[0] not in level or repeated):
                 raise _CannotNestError
             child, below = self._subgroup(group, inner - key, part, member)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -83,9 +84,8 @@ def _idle_tasks(pipeline: Pipeline, graph: QuantumGraph, findings: Findings) -> 
 def _two_producers(graph: QuantumGraph, findings: Findings) -> None:
     made = np.sort(graph.writes.dataset)
     twice = set(made[1:][made[1:] == made[:-1]].tolist())
-    by_init = [d for each in graph.init for row in each.outputs.values() for d in row]
-    twice |= {d for d in by_init if by_init.count(d) > 1} if len(set(by_init)) < len(by_init) else set()
-    twice |= graph.init_made & set(graph.writes.dataset.tolist()) if graph.init_made else set()
+    by_init = Counter(d for each in graph.init for row in each.outputs.values() for d in row)
+    twice |= {d for d, times in by_init.items() if times > 1 or graph.producer[d] >= 0}
     for dataset in _some(sorted(twice), "two-producers", "datasets are written more than once", graph, findings):
         makers = np.searchsorted(graph.writes.start, np.flatnonzero(graph.writes.dataset == dataset), side="right") - 1
         who = [str(graph.quantum(q)) for q in makers.tolist()]
@@ -123,9 +123,10 @@ def _doubled_datasets(graph: QuantumGraph, findings: Findings) -> None:
 
 def _declared(graph: QuantumGraph, edges: Edges, kinds: tuple[str, ...], findings: Findings) -> None:
     """Each edge stands on a connection of its direction, and its dataset is of the connection's type."""
-    quantum = np.repeat(np.arange(graph.n_quanta), np.diff(edges.start))
+    quantum = np.repeat(np.arange(graph.n_quanta, dtype=np.int32), np.diff(edges.start))
     types = {kind.name: place for place, kind in enumerate(graph.dataset_types)}
-    expected = np.full((len(graph.tasks), max((len(t.connections) for t in graph.tasks), default=0)), -1)
+    widest = max((len(t.connections) for t in graph.tasks), default=0)
+    expected = np.full((len(graph.tasks), widest), -1, dtype=np.int32)
     for number, task in enumerate(graph.tasks):
         for place, each in enumerate(task.connections):
             if each.kind in kinds:
@@ -147,7 +148,7 @@ def _declared(graph: QuantumGraph, edges: Edges, kinds: tuple[str, ...], finding
 
 def _flow(graph: QuantumGraph, findings: Findings) -> None:
     """A dataset is read only by tasks behind the one that makes it: then there is no circle among quanta."""
-    reader = np.repeat(np.arange(graph.n_quanta), np.diff(graph.reads.start))
+    reader = np.repeat(np.arange(graph.n_quanta, dtype=np.int32), np.diff(graph.reads.start))
     maker = graph.producer[graph.reads.dataset]
     made = np.flatnonzero(maker >= 0)
     late = graph.quantum_task[maker[made]] >= graph.quantum_task[reader[made]]
@@ -183,7 +184,8 @@ def _records(graph: QuantumGraph, findings: Findings, planned: bool) -> None:
     needed[graph.reads.dataset] = True
     needed[[d for each in graph.init for row in each.inputs.values() for d in row]] = True
     needed[graph.producer >= 0] = False
-    needed[[*graph.init_made, *graph.files]] = False
+    needed[list(graph.init_made)] = False
+    needed[graph.files.numbers] = False
     without = np.flatnonzero(needed)
     if len(without):
         say = findings.error if planned else findings.warning

@@ -157,7 +157,7 @@ def _edges(edges: Edges, names: Sequence[str], first: int, end: int) -> dict[str
     connection, dataset = edges.connection[row], edges.dataset[row]
     quantum = np.repeat(np.arange(end - first), np.diff(edges.start[first : end + 1]))
     found = {}
-    for place in np.unique(connection).tolist():
+    for place in np.flatnonzero(np.bincount(connection)).tolist():
         chosen = connection == place
         counts = np.bincount(quantum[chosen], minlength=end - first)
         same = bool((counts == counts[0]).all())

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from compiler.diagnostics import Findings, Origin
 from compiler.frontend.predicted_documents import ThinGraph
 from compiler.rubin import QuantumGraph
+from compiler.rubin.columns import distinct
 from compiler.rubin.graph import Value
 from compiler.rubin.ids import parse_ids
 
@@ -45,10 +46,10 @@ def check_thin(graph: QuantumGraph, thin: ThinGraph, findings: Findings) -> None
 
 
 def _compare_edges(graph: QuantumGraph, pairs: NDArray[np.int64], findings: Findings) -> None:
-    announced = _each_once(pairs[:, 0] * graph.n_quanta + pairs[:, 1])
+    announced = distinct(pairs[:, 0] * graph.n_quanta + pairs[:, 1])
     makers = graph.producer[graph.reads.dataset].astype(np.int64)
     readers = np.repeat(np.arange(graph.n_quanta), np.diff(graph.reads.start))
-    found = _each_once((makers * graph.n_quanta + readers)[makers >= 0])
+    found = distinct((makers * graph.n_quanta + readers)[makers >= 0])
     if np.array_equal(announced, found):
         return
     different = np.setxor1d(announced, found).tolist()
@@ -59,14 +60,6 @@ def _compare_edges(graph: QuantumGraph, pairs: NDArray[np.int64], findings: Find
         f"one of them from {graph.quantum(one)} to {graph.quantum(other)}",
         Origin(graph.source, "thin_graph"),
     )
-
-
-def _each_once(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sorted, each one once; numbers that are nearly sorted are sorted fast, which `numpy.unique` does not use."""
-    numbers = np.sort(numbers, kind="stable")
-    first = np.ones(len(numbers), dtype=bool)
-    first[1:] = numbers[1:] != numbers[:-1]
-    return numbers[first]
 
 
 def _pairs(edges: msgspec.Raw) -> list[str] | NDArray[np.bytes_]:
