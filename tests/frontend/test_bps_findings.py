@@ -120,3 +120,9 @@ def test_an_amount_is_read_or_told_where_it_stands(tmp_path, monkeypatch, key, v
     assert counts or nothing or findings.errors, "a value is neither used nor told"
     if findings.errors:
         assert all(each.place is not None for each in findings.errors)
+
+
+def test_the_page_names_every_key_that_is_read_and_every_one_that_is_left():
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    keys = {*AMOUNTS, *CLUSTER, *PAYLOAD, *LEFT, *OWN}
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []

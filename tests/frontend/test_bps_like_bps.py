@@ -79,25 +79,26 @@ TEXTS = st.sampled_from(
 SCALARS = st.one_of(st.integers(1, 9999), TEXTS, st.booleans(), st.floats(0.5, 9, width=16))
 VALUES = st.one_of(SCALARS, st.lists(st.integers(1, 5), max_size=2), st.just("near"), st.just("far"))
 SECTION = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4)
+FULL = st.fixed_dictionaries(dict.fromkeys(KEYS[:3], VALUES))
 
 
 def _named(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     """Entries for some names, and keys that stand beside them."""
-    entries = st.dictionaries(st.sampled_from(names), SECTION, max_size=2)
+    entries = st.dictionaries(st.sampled_from(names), SECTION | FULL, max_size=3)
     beside = st.dictionaries(st.sampled_from(KEYS), SCALARS, max_size=1)
     return st.builds(lambda one, two: {**one, **two}, entries, beside)
 
 
 SUBMITS = st.fixed_dictionaries(
-    {"n": st.integers(0, 99)},
-    optional={
-        "payload": SECTION,
+    {
+        "n": st.integers(0, 99),
+        "payload": st.just({}) | SECTION,
         "pipetask": _named(LABELS),
-        "cluster": _named((*LABELS, "both")),
+        "cluster": _named(LABELS),
         "site": _named(SITES),
         "cloud": _named(("blue",)),
-        **dict.fromkeys(KEYS, VALUES),
     },
+    optional=dict.fromkeys(KEYS, VALUES),
 )
 SLOW_FILES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -110,7 +111,7 @@ def test_any_setting_is_found_where_bps_finds_it(
     path = tmp_path / "submit.yaml"
     path.write_text(yaml.safe_dump(submit))
     scope = Scope(
-        cluster=data.draw(st.sampled_from((None, *LABELS, "both"))),
+        cluster=data.draw(st.sampled_from((None, *LABELS))),
         pipetask=data.draw(st.sampled_from((None, *LABELS))),
         site=data.draw(st.sampled_from((None, *SITES))),
         cloud=data.draw(st.sampled_from((None, "blue"))),
@@ -198,6 +199,7 @@ pipetask:
   pipetaskInit: {requestMemory: 1000, queue: start}
 cluster:
   cpDark: {requestMemory: 5555, memoryMultiplier: 3}
+  isr: {}
 site:
   near: {queue: milano, requestDisk: 700, accountingUser: somebody}
   far: {queue: roma}
