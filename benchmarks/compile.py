@@ -14,7 +14,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ PACKAGES = ("cwl-utils", "cwltool", "pegasus-wms.api", "lsst-pipe-base", "lsst-c
 # What a user gives, so that nothing stays a placeholder.
 TARGET = ("--target", "aws", "--bucket", "benchmark", "--region", "us-east-1")
 INPUTS = ("--inputs-at", "s3://benchmark/repo")
+_IMAGES = ("--exposures", "2977", "--detectors", "112", "--images")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Case:
     """Whether the middleware made it, so that bps can read it."""
     runs: int = 1
     """How often it is measured, unless the command line says otherwise."""
+    compared: bool = True
+    """Whether bps is measured too; a large graph takes it many minutes."""
 
 
 CASES = (
@@ -48,7 +51,12 @@ CASES = (
     Case("single-frame-1020", "single-frame", ("--exposures", "34", "--detectors", "10"), runs=3),
     Case("single-frame-20361", "single-frame", ("--exposures", "112", "--detectors", "61", "--images", "6787")),
     Case("tract-9615", "tract-9615", real=False),
+    Case("single-frame-199920", "single-frame", ("--exposures", "595", "--detectors", "112"), compared=False),
+    Case("synthetic-200k", "single-frame-synthetic", (*_IMAGES, "66667"), real=False),
+    Case("synthetic-1M", "single-frame-synthetic", (*_IMAGES, "333334"), real=False),
 )
+PEER, REAL, LARGEST = "single-frame-20361", "single-frame-199920", "synthetic-1M"
+"""The cases of which the last line tells."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +83,15 @@ class Result:
         """The rows that compare: ours, and that of bps if it was measured."""
         graph = [self.name, f"{self.quanta:,}"]
         files = [f"{len(self.written):,}", _megabytes(sum(self.written))]
-        rows = [[*graph, "rubincwl compile", f"{self.compiled.cpu:.1f}", "", f"{self.compiled.peak:.0f}", *files]]
+        cost = self.compiled
+        each = f"{cost.cpu / self.quanta * 1e6:.0f}"
+        rows = [
+            [*graph, "rubincwl compile", f"{cost.cpu:.1f}", f"{cost.wall:.1f}", each, "", f"{cost.peak:.0f}", *files]
+        ]
         if self.prepared is not None:
             files = [f"{self.told['files']:,}", _megabytes(self.told["bytes"])]
-            cpu = [f"{self.prepared.cpu:.1f}", f"{self.told['children_cpu_s']:.1f}"]
+            each = f"{self.prepared.cpu / self.quanta * 1e6:.0f}"
+            cpu = [f"{self.prepared.cpu:.1f}", f"{self.prepared.wall:.1f}", each, f"{self.told['children_cpu_s']:.1f}"]
             rows.append([*graph, "bps prepare", *cpu, f"{self.prepared.peak:.0f}", *files])
         return rows
 
@@ -107,7 +120,7 @@ def run(case: Case, cache: Path, runs: int) -> Result:
     source = data(case, cache)
     inputs = INPUTS if case.real else ()
     graph = next(source.glob("graph.*"))
-    with_bps = case.real and bps_installed()
+    with_bps = case.real and case.compared and bps_installed()
     print(f"{case.name}: {runs} times" if runs > 1 else f"{case.name}: once", flush=True)
     with tempfile.TemporaryDirectory(prefix="rubincwl-benchmark-") as scratch:
         here, out = Path(scratch), Path(scratch) / "out"
@@ -163,14 +176,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs.show()
     documents.show()
     keep(args.results, "Compile", [circumstances(PACKAGES), EXPLAINED, costs, DOCUMENTS_EXPLAINED, documents])
+    print(bars({each.name: each for each in results}))
 
 
-COSTS = ("graph", "quanta", "tool", "CPU s", "of it graph update", "peak MiB", "files", "MB")
+def bars(results: Mapping[str, Result]) -> str:
+    """The figures that have bars, in one line: our share of bps's CPU seconds, and the large graphs."""
+    peer = results.get(PEER)
+    ratio = "?" if peer is None or peer.prepared is None else f"{peer.compiled.cpu / peer.prepared.cpu:.2f}"
+    peak = "?" if peer is None else f"{peer.compiled.peak:.0f}"
+    seconds = {name: f"{results[name].compiled.cpu:.1f}" if name in results else "?" for name in (REAL, LARGEST)}
+    return f"compile/bps cpu ratio {ratio}, peak {peak} MB, 200k {seconds[REAL]} s, 1M {seconds[LARGEST]} s"
+
+
+COSTS = ("graph", "quanta", "tool", "CPU s", "wall s", "µs a quantum", "of it graph update", "peak MiB", "files", "MB")
 EXPLAINED = """\
-`rubincwl compile --target aws`: CWL, its proof, and the Pegasus workflow with its catalogs. `bps prepare`: HTCondor's
-submit files, a job a quantum, from the same graph, for a filesystem that all jobs share; the graph update in it is
-`pipetask update-graph-run`, which bps runs on every graph that it is given. bps reads no synthetic graph. Median of
-three runs for graphs below 2,000 quanta, one run for the others.
+`rubincwl compile --target aws`, default options: CWL and its proof, shards of the graph, the clustered Pegasus workflow
+with its catalogs, the table of quanta and the second proof. `bps prepare`: HTCondor's submit files, a job a quantum,
+from the same graph, for a filesystem that all jobs share; the graph update in it is `pipetask update-graph-run`, which
+bps runs on every graph that it is given. bps reads no synthetic graph, and was not asked to prepare 199,920 quanta.
+Synthetic graphs have no shards. Median of three runs for graphs below 2,000 quanta, one run for the others.
 """
 DOCUMENTS = ("graph", "workflow.cwl kB", "job.json MB", "regroups", "validate CPU s", "peak MiB")
 DOCUMENTS_EXPLAINED = "What `compile` writes, and what `cwltool --validate workflow.cwl` takes.\n"

@@ -96,6 +96,8 @@ def compile_folder(
     with no_collection(), whole_folder(out, choices.overwrite) as draft:
         plan, quanta = read(pipeline, graph, findings, observe)
         prepared = prepare(quanta, choices.configuration, findings, observe, sharded=can_shard(Path(graph)))
+        if choices.target != PORTABLE:
+            _check_machines(choices, quanta, prepared, findings)
         with observe("translate"):
             from compiler.translate import translate
 
@@ -204,6 +206,16 @@ def read(
     assert plan is not None
     assert quanta is not None
     return plan, quanta
+
+
+def _check_machines(choices: Choices, quanta: QuantumGraph, prepared: Prepared, findings: Findings) -> None:
+    """Whether the target has a machine for every quantum."""
+    from compiler.analysis.resources import check_fits
+    from providers import load_provider
+
+    machines = load_provider(choices.target, {}).machines()
+    check_fits(quanta, prepared.reasons, machines, choices.target, findings)
+    findings.raise_errors()
 
 
 def _proofs(certificate: Certificate, jobs: JobsProof | None) -> dict[str, Any]:

@@ -22,10 +22,8 @@ from compiler.analysis.resources import (
     Records,
     Written,
     check_fits,
-    cluster_overrides,
     fitting,
     make_requests,
-    overridden,
     read_records,
     write_requests,
 )
@@ -114,15 +112,6 @@ def test_a_default_of_bps_is_called_a_default_and_bounds_nothing_that_is_asked_f
     assert not len(findings)
     assert str(reasons.why(0)["memoryMultiplier"]) == "default of bps"
     assert str(reasons.why(0)["cores"]) == "requestCpus of pipetask.isr, submit.yaml:5:3"
-
-
-def test_what_is_said_of_a_cluster_goes_before_what_its_quanta_ask_for() -> None:
-    said = {"fast": {"requestMemory": Setting(9000), "memoryMultiplier": Setting(1)}, "slow": {}}
-    overrides = cluster_overrides(["slow", "fast", "fast"], lambda name: said[name], Findings())
-    assert overrides == {"fast": {"memory_mib": 9000, "memory_multiplier": 1.0}}
-    together = Request(memory_mib=20_000, memory_multiplier=2.0, cores=3)
-    assert overridden(together, overrides["fast"]) == Request(memory_mib=9000, memory_multiplier=1.0, cores=3)
-    assert overridden(together, overrides.get("slow")) == together
 
 
 # Records

@@ -1,6 +1,5 @@
 """What every quantum asks for, by rules, profiles, bps settings and records, with the reason of each number."""
 
-from compiler.analysis.resources.clusters import cluster_overrides, overridden
 from compiler.analysis.resources.machines import check_fits, fitting
 from compiler.analysis.resources.profiles import known_profiles
 from compiler.analysis.resources.reasons import FILE, Kept, Reason, Reasons, write_requests
@@ -17,11 +16,9 @@ __all__ = [
     "Records",
     "Written",
     "check_fits",
-    "cluster_overrides",
     "fitting",
     "known_profiles",
     "make_requests",
-    "overridden",
     "read_records",
     "write_requests",
     "written_rules",
