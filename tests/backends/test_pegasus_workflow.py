@@ -45,20 +45,20 @@ def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
             if file.port != "_record":
                 made.add_outputs(File(file.lfn), stage_out=True, register_replica=False)
         if job.quanta:
-            records.append(File(f"{id}.records.jsonl"))
+            records.append(File(f"{id}_records.jsonl"))
             words[5:5] = ["--records", records[-1].lfn]
             made.add_outputs(records[-1], stage_out=False, register_replica=False)
         if len(job.quanta) > 1:
-            words[7:7] = ["--checkpoint", f"{id}.checkpoint.tar"]
-            made.add_checkpoint(f"{id}.checkpoint.tar", stage_out=False, register_replica=False)
+            words[7:7] = ["--checkpoint", f"{id}_checkpoint.tar"]
+            made.add_checkpoint(f"{id}_checkpoint.tar", stage_out=False, register_replica=False)
         made.add_args(*quote_arguments(words))
         say(made, job.request)
         workflow.add_jobs(made)
     last = Job("_collect", _id="_collect", node_label="gathers records", namespace="rubincwl")
-    last.add_args("collect", "--output", "_collect.records.jsonl")
+    last.add_args("collect", "--output", "_collect_records.jsonl")
     say(last, Request())
     last.add_inputs(*records)
-    last.add_outputs(File("_collect.records.jsonl"), stage_out=True, register_replica=False)
+    last.add_outputs(File("_collect_records.jsonl"), stage_out=True, register_replica=False)
     workflow.add_jobs(last)
     stream = StringIO()
     workflow.write(stream, _format="json")
@@ -130,7 +130,7 @@ def test_the_final_job_takes_the_records_of_every_job_and_nothing_else(tmp_path:
     lowered(tmp_path, jobs)
     last = loaded(tmp_path, "workflow.yml")["jobs"][-1]
     taken = {use["lfn"] for use in last["uses"] if use["type"] == "input"}
-    assert taken == {f"{job.id}.records.jsonl" for job in jobs.jobs() if job.quanta}
+    assert taken == {f"{job.id}_records.jsonl" for job in jobs.jobs() if job.quanta}
 
 
 def test_the_runner_is_the_executable_and_no_input(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_the_runner_is_the_executable_and_no_input(tmp_path: Path) -> None:
     assert workflow["jobs"][0]["arguments"][0] == "init"
     for each in loaded(tmp_path, "transformations.yml")["transformations"]:
         (site,) = each["sites"]
-        assert (site["type"], site["pfn"]) == ("stageable", "file://${RUBINCWL_OUT}/runtime/quantum_runner.py")
+        assert (site["type"], site["pfn"]) == ("stageable", "file://${PEGASUS_RUBINCWL_OUT}/runtime/quantum_runner.py")
 
 
 @pytest.mark.parametrize("cluster", [False, True])
@@ -154,13 +154,13 @@ def test_what_leaves_a_job_is_staged_out_but_for_records_and_nothing_is_register
         assert not any(use["registerReplica"] for use in made.values())
         kept = {file.lfn for file in map(jobs.file, job.outputs) if file.port != "_record"}
         assert {lfn for lfn, use in made.items() if use["stageOut"]} == kept
-        assert set(made) - kept == ({f"{job.id}.records.jsonl"} if job.quanta else set())
+        assert set(made) - kept == ({f"{job.id}_records.jsonl"} if job.quanta else set())
 
 
 def test_jobs_of_several_quanta_have_a_checkpoint_each_and_others_none(tmp_path: Path) -> None:
     jobs = dark(2, 2, cluster=True)
     lowered(tmp_path, jobs)
-    several = {f"{job.id}.checkpoint.tar": job.id for job in jobs.jobs() if len(job.quanta) > 1}
+    several = {f"{job.id}_checkpoint.tar": job.id for job in jobs.jobs() if len(job.quanta) > 1}
     told = [(job, use) for job in loaded(tmp_path, "workflow.yml")["jobs"] for use in job["uses"]]
     kept = {use["lfn"]: job for job, use in told if use["type"] == "checkpoint"}
     assert {name: job["id"] for name, job in kept.items()} == several != {}

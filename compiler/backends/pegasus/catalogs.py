@@ -23,8 +23,9 @@ from providers.base import COMPUTE, LOCAL, STAGING, Object, Placeholder, Problem
 if TYPE_CHECKING:
     from Pegasus import api
 
-OUT = "${RUBINCWL_OUT}"
-"""The output folder: Pegasus replaces it when it plans, plan.sh sets it, so that the folder can be moved."""
+OUT = "${PEGASUS_RUBINCWL_OUT}"
+"""The output folder: Pegasus replaces it when it plans, plan.sh sets it, so that the folder can be moved. DAGMan of
+HTCondor 23 passes variables called ``PEGASUS_*`` on, and few others, to the planner of sub-workflows."""
 INPUTS_MARK = Placeholder("@INPUTS_AT@", "the S3 URL of the repository's files, s3://bucket/prefix", "inputs_at")
 _CONTAINER = "science"
 _PLAIN_INPUT = re.compile(r"inputs(?:/[A-Za-z0-9_+=-][A-Za-z0-9._+=-]*)+")

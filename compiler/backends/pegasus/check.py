@@ -167,7 +167,7 @@ class Checker:
         if kind == "output":
             if self._producer.setdefault(lfn, number) != number:
                 self._error("two-producers", f"{lfn!r} is made by another job too", id)
-        else:
+        elif kind == "input":  # a checkpoint is not there at a job's first try
             self._reads[number].append(lfn)
 
     def _dependency(self, entry: Entry) -> None:

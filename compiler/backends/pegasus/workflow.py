@@ -28,8 +28,9 @@ VERSION = "5.0.4"
 """Of the workflow's format, as Pegasus.api 5.1.3 writes it."""
 RECORD = "_record"
 """The output port of a quantum's record: a job writes those of all its quanta into one file."""
-RECORDS = ".records.jsonl"
-CHECKPOINT = ".checkpoint.tar"
+RECORDS = "_records.jsonl"
+CHECKPOINT = "_checkpoint.tar"
+"""Endings of files that jobs of the quantum runner write; its verb ``collect`` looks for the first."""
 
 
 @dataclass(frozen=True)
