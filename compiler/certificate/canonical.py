@@ -1,218 +1,290 @@
-"""The canonical form of a quantum graph: lines of JSON that two equal graphs share byte for byte.
+"""The canonical form of a quantum graph: some lines of JSON that two equal graphs share byte for byte.
 
-It knows quanta by task label and data id, datasets by the file name under which they travel, and nothing of
-quantum ids, of the order of a file, or of who made the graph. schemas/canonical_graph.schema.json defines a
-line, docs/certificate.md tells the whole.
+It knows quanta by task label and data id, datasets by what their file names are made of, and nothing of quantum
+ids, of the order of a file, or of who made the graph. What grows with the graph stands in columns, of which a line
+holds the hash. schemas/canonical_graph.schema.json defines a line, docs/certificate.md tells the whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+from typing import Any, Literal
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.certificate.columns import Ints
 from compiler.rubin import QuantumGraph
-from compiler.rubin.graph import Edges, Value, format_quantum
-from compiler.runtime.quantum_runner import dataset_name, record_name
+from compiler.runtime.quantum_runner import dataset_name
 
-VERSION = 1
-QuantumKey = tuple[str, tuple[str, ...]]
-"""A label, and ``dimension=value`` sorted by dimension."""
-Ports = dict[str, list[str]]
-"""Sorted file names by connection; a connection without files is left out."""
+VERSION = 2
+_NEVER_CUT = 120
+"""`dataset_name` leaves names of so many characters as they are."""
 
 
-class Quantum(NamedTuple):
-    """A quantum in canonical form."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Edges of one connection of one task, sorted by quantum, then by dataset."""
 
-    key: QuantumKey
-    inputs: Ports
-    outputs: Ports
-    record: str | None
-    """The name of the file that tells how it went."""
-    after: list[str]
-    """Records of the quanta that make its inputs, sorted: the edges from quantum to quantum."""
-
-    def line(self) -> dict[str, Any]:
-        """As an object of the canonical form."""
-        label, data_id = self.key
-        return {
-            "kind": "quantum",
-            "label": label,
-            "data_id": list(data_id),
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "record": self.record,
-            "after": self.after,
-        }
+    quanta: Ints
+    """Shape (edges,): numbers within the task."""
+    datasets: Ints
+    """Shape (edges,)."""
 
 
-class Init(NamedTuple):
-    """What is read and written once, before any quantum."""
-
-    inputs: list[str]
-    outputs: list[str]
-
-    def line(self) -> dict[str, Any]:
-        """As an object of the canonical form."""
-        return {"kind": "init", "inputs": self.inputs, "outputs": self.outputs}
-
-
-class Given(NamedTuple):
-    """A file that exists before the workflow runs."""
-
-    name: str
-    location: str | None
-    """As the job order says it; None for a dataset of which the graph holds no datastore record."""
-    size: int | None
-
-    def line(self) -> dict[str, Any]:
-        """As an object of the canonical form."""
-        return {"kind": "given", "name": self.name, "location": self.location, "size": self.size}
-
-
-def digest(init: Init | None, quanta: Iterable[Quantum], given: Iterable[Given]) -> str:
-    """``sha256:...`` of the canonical form; `quanta` in the order of their keys, `given` in that of their names."""
-    total = hashlib.sha256()
-    encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
-    for each in lines(init, quanta, given):
-        total.update(encode(each).encode())
-        total.update(b"\n")
-    return f"sha256:{total.hexdigest()}"
-
-
-def lines(init: Init | None, quanta: Iterable[Quantum], given: Iterable[Given]) -> Iterator[dict[str, Any]]:
-    """The canonical form, an object a line."""
-    yield {"kind": "canonical", "version": VERSION}
-    if init is not None:
-        yield init.line()
-    for quantum in quanta:
-        yield quantum.line()
-    for each in given:
-        yield each.line()
-
-
-class GraphForm:
-    """A quantum graph seen through the names that its files have in a workflow."""
+class GraphColumns:
+    """A quantum graph as columns of what its files are called and of who reads and writes them."""
 
     def __init__(self, graph: QuantumGraph) -> None:
-        self._graph = graph
-        self.existing = [
-            producer < 0 and dataset not in graph.init_made for dataset, producer in enumerate(graph.producer.tolist())
-        ]
-        """For each dataset, whether it is there before the workflow runs."""
-        self.names = self._dataset_names()
-        """File names by dataset."""
-        self.number = {name: dataset for dataset, name in enumerate(self.names)}
-        self._values: list[tuple[Value, ...]] = []
-        self.keys: list[QuantumKey] = []
-        """By quantum."""
-        self.records: list[str] = []
-        """Names of record files by quantum."""
-        for t, task in enumerate(graph.tasks):
-            order = sorted(range(len(task.dimensions)), key=lambda i: task.dimensions[i])
-            prefix = [f"{task.dimensions[i]}=" for i in order]
-            for values in _rows(graph, task.dimensions, graph.quantum_codes[t]):
-                self._values.append(values)
-                data_id = tuple([f"{name}{values[i]}" for name, i in zip(prefix, order, strict=True)])
-                self.keys.append((task.label, data_id))
-                self.records.append(record_name(task.label, values))
-        self._reads = _Columns(graph.reads)
-        self._writes = _Columns(graph.writes)
-        self._producer = graph.producer.tolist()
-        self._init_inputs = self._init_ports()
-        self._connections = [tuple(c.name for c in task.connections) for task in graph.tasks]
-        self._task: list[int] = graph.quantum_task.tolist()
+        self.graph = graph
+        self._pairs: dict[tuple[str, int], dict[int, Pairs]] = {}
+        self._texts: dict[str, list[str]] = {}
 
-    def order(self) -> list[int]:
-        """Quanta by key."""
-        return sorted(range(len(self.keys)), key=self.keys.__getitem__)
+    @cached_property
+    def existing(self) -> NDArray[np.bool_]:
+        """Shape (datasets,): whether each is there before the workflow runs."""
+        found = self.graph.producer < 0
+        found[list(self.graph.init_made)] = False
+        return found
 
-    def quantum(self, number: int) -> Quantum:
-        """A quantum in canonical form."""
-        t = self._task[number]
-        names = self._connections[t]
-        after: set[int] = set()
-        inputs: Ports = {}
-        for connection, dataset in self._reads.of(number):
-            inputs.setdefault(names[connection], []).append(self.names[dataset])
-            after.add(self._producer[dataset])
-        for name, datasets in self._init_inputs[t].items():
-            inputs.setdefault(name, []).extend(datasets)
-        outputs: Ports = {}
-        for connection, dataset in self._writes.of(number):
-            outputs.setdefault(names[connection], []).append(self.names[dataset])
-        for ports in (inputs, outputs):
-            for files in ports.values():
-                if len(files) > 1:
-                    files.sort()
-        after.discard(-1)
-        records = self.records
-        return Quantum(self.keys[number], inputs, outputs, records[number], sorted([records[each] for each in after]))
+    @cached_property
+    def init_read(self) -> list[int]:
+        """Datasets that init quanta read, sorted."""
+        return sorted({d for each in self.graph.init for row in each.inputs.values() for d in row})
 
-    def init(self) -> Init | None:
-        """The init quanta, all of them in one, as the quantum runner does them; None if there is nothing to do."""
-        inputs = {d for each in self._graph.init for row in each.inputs.values() for d in row if self.existing[d]}
-        outputs = {d for each in self._graph.init for row in each.outputs.values() for d in row}
-        if not outputs:
+    @cached_property
+    def used(self) -> NDArray[np.bool_]:
+        """Shape (datasets,): whether a quantum reads or writes each, or an init quantum reads it."""
+        found = np.zeros(self.graph.n_datasets, dtype=np.bool_)
+        for edges in (self.graph.reads, self.graph.writes):
+            found[edges.dataset] = True
+        found[self.init_read] = True
+        return found
+
+    def texts(self, dimension: str) -> list[str]:
+        """Each value of the vocabulary as it stands in file names."""
+        if dimension not in self._texts:
+            values = self.graph.vocabulary.get(dimension, ())
+            self._texts[dimension] = [dataset_name(str(value), ()) for value in values]
+        return self._texts[dimension]
+
+    def names(self, datasets: Ints) -> list[str]:
+        """File names of datasets."""
+        kinds = self.graph.dataset_type_of[datasets]
+        if not len(kinds):
+            return []
+        if (kinds == kinds[0]).all():
+            return self._names(int(kinds[0]), datasets)
+        found = [""] * len(datasets)
+        for y in np.unique(kinds).tolist():
+            places = np.flatnonzero(kinds == y)
+            for place, name in zip(places.tolist(), self._names(y, datasets[places]), strict=True):
+                found[place] = name
+        return found
+
+    def _names(self, y: int, datasets: Ints) -> list[str]:
+        graph, kind = self.graph, self.graph.dataset_types[y]
+        codes = graph.dataset_codes[y][datasets - graph.type_start[y]]
+        columns = [_chosen(self.texts(d), codes[:, i]) for i, d in enumerate(kind.dimensions)]
+        found = list(map("-".join, zip(repeat(dataset_name(kind.name, ()), len(datasets)), *columns, strict=True)))
+        (there,) = np.nonzero(self.existing[datasets])
+        tails: list[str | None] = [None] * len(datasets)
+        for place, id in zip(there.tolist(), graph.ids_of(datasets[there].tolist()), strict=True):
+            tails[place] = id.hex()
+            found[place] += "+u" + id[-6:].hex()
+        for place in [n for n, name in enumerate(found) if len(name) > _NEVER_CUT]:
+            found[place] = dataset_name(kind.name, graph.dataset_values(int(datasets[place])), tails[place])
+        return found
+
+    def pairs(self, side: Literal["reads", "writes"], task: int) -> dict[int, Pairs]:
+        """Edges of a task by connection; a connection without edges is left out."""
+        if (side, task) not in self._pairs:
+            graph = self.graph
+            edges = graph.reads if side == "reads" else graph.writes
+            start = edges.start[graph.task_start[task] : graph.task_start[task + 1] + 1]
+            quanta = np.repeat(np.arange(len(start) - 1), np.diff(start))
+            datasets, connection = (each[start[0] : start[-1]] for each in (edges.dataset, edges.connection))
+            found = {}
+            for c in np.flatnonzero(np.bincount(connection)).tolist():
+                chosen = connection == c
+                found[c] = Pairs(*by_row(quanta[chosen], datasets[chosen].astype(np.int64)))
+            self._pairs[side, task] = found
+        return self._pairs[side, task]
+
+    def init_reads(self, task: int) -> dict[str, list[int]]:
+        """Datasets that every quantum of a task gets, by init-input."""
+        label = self.graph.tasks[task].label
+        return {name: list(row) for each in self.graph.init if each.label == label for name, row in each.inputs.items()}
+
+    def init(self) -> tuple[list[str], list[str]] | None:
+        """Names of what the init quanta, all in one, read that exists and write; None if they write nothing."""
+        made = sorted(self.graph.init_made)
+        if not made:
             return None
-        return Init(sorted(self.names[d] for d in inputs), sorted(self.names[d] for d in outputs))
+        return self.all_names([d for d in self.init_read if self.existing[d]]), self.all_names(made)
 
-    def given(self) -> list[Given]:
-        """The files that exist before the workflow runs and that something reads, by name."""
-        used = set(self._graph.reads.dataset.tolist())
-        used |= {d for each in self._graph.init for row in each.inputs.values() for d in row}
-        found = []
-        for dataset in used:
-            if self.existing[dataset]:
-                file = self._graph.files.get(dataset)
-                place = None if file is None else file.path if "://" in file.path else f"inputs/{file.path}"
-                found.append(Given(self.names[dataset], place, None if file is None else file.size))
-        return sorted(found, key=lambda each: each.name)
+    def all_names(self, datasets: Sequence[int]) -> list[str]:
+        """File names of any datasets, sorted."""
+        return sorted(name for d in datasets for name in self.names(np.array([d])))
 
-    def show(self, number: int) -> str:
-        """A quantum's name for people."""
-        task = self._graph.tasks[self._task[number]]
-        return format_quantum(task.label, dict(zip(task.dimensions, self._values[number], strict=True)))
+    def n_edges(self) -> int:
+        """Pairs of quanta of which one reads what the other writes."""
+        graph = self.graph
+        reader = np.repeat(np.arange(graph.n_quanta), np.diff(graph.reads.start))
+        writer = graph.producer[graph.reads.dataset]
+        pairs = np.sort((reader * graph.n_quanta + writer)[writer >= 0])
+        return int(np.count_nonzero(np.diff(pairs))) + bool(len(pairs))
 
-    def _init_ports(self) -> list[Ports]:
-        by_label = {each.label: each.inputs for each in self._graph.init}
-        return [
-            {name: [self.names[d] for d in row] for name, row in by_label.get(task.label, {}).items() if row}
-            for task in self._graph.tasks
-        ]
+    def locations(self, datasets: Ints) -> tuple[list[str | None], Ints]:
+        """Where the datastore has existing datasets, as job orders say it, and their sizes; None and -1 if unknown."""
+        files = self.graph.files
+        places: list[str | None] = [None] * len(datasets)
+        sizes = np.full(len(datasets), -1, dtype=np.int64)
+        at = np.searchsorted(files.numbers, datasets)
+        at[at == len(files.numbers)] = 0
+        known = np.flatnonzero(files.numbers[at] == datasets) if len(files.numbers) else at[:0]
+        sizes[known] = files.sizes[at[known]]
+        for place, file in zip(known.tolist(), at[known].tolist(), strict=True):
+            path = files.paths[file]
+            places[place] = path if "://" in path else f"inputs/{path}"
+        return places, sizes
 
-    def _dataset_names(self) -> list[str]:
-        graph, names = self._graph, []
-        existing, ids = iter(self.existing), iter(graph.dataset_ids.tolist())
+    def digest(self) -> str:
+        """``sha256:...`` of the canonical form."""
+        total = hashlib.sha256()
+        for line in self.lines():
+            total.update(json.dumps(line, separators=(",", ":"), sort_keys=True).encode())
+            total.update(b"\n")
+        return f"sha256:{total.hexdigest()}"
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The canonical form, an object a line."""
+        yield {"kind": "canonical", "version": VERSION}
+        init = self.init()
+        if init is not None:
+            yield {"kind": "init", "inputs": init[0], "outputs": init[1]}
+        codes = self._dense_codes()
+        for dimension, dense in sorted(codes.items()):
+            vocabulary = self.graph.vocabulary[dimension]
+            if values := [str(value) for value, code in zip(vocabulary, dense, strict=True) if code >= 0]:
+                yield {"kind": "dimension", "name": dimension, "values": values}
+        place = np.full(self.graph.n_datasets, -1, dtype=np.int64)
+        for y in range(len(self.graph.dataset_types)):
+            yield from self._datasets(y, codes, place)
+        for t in sorted(range(len(self.graph.tasks)), key=lambda t: self.graph.tasks[t].label):
+            yield self._quanta(t, codes, place)
+
+    def _dense_codes(self) -> dict[str, Ints]:
+        """By dimension: the place of each value among those that data ids have; -1 for others."""
+        graph = self.graph
+        used = {name: np.zeros(len(values), dtype=np.bool_) for name, values in graph.vocabulary.items()}
+        for task, codes in zip(graph.tasks, graph.quantum_codes, strict=True):
+            for i, dimension in enumerate(task.dimensions):
+                used[dimension][codes[:, i]] = True
         for y, kind in enumerate(graph.dataset_types):
-            for values in _rows(graph, kind.dimensions, graph.dataset_codes[y]):
-                id = next(ids)
-                names.append(dataset_name(kind.name, values, id.hex() if next(existing) else None))
-        return names
+            rows = self.used[graph.type_start[y] : graph.type_start[y + 1]]
+            for i, dimension in enumerate(kind.dimensions):
+                used[dimension][graph.dataset_codes[y][rows, i]] = True
+        return {name: np.where(each, np.cumsum(each) - 1, -1) for name, each in used.items()}
+
+    def _datasets(self, y: int, codes: dict[str, Ints], place: Ints) -> Iterator[dict[str, Any]]:
+        """The line of a dataset type, if it is used; `place` gets the place of each dataset among all lines."""
+        graph, kind = self.graph, self.graph.dataset_types[y]
+        first = int(graph.type_start[y])
+        datasets = np.flatnonzero(self.used[first : int(graph.type_start[y + 1])]) + first
+        if not len(datasets):
+            return
+        there = self.existing[datasets]
+        rows = graph.dataset_codes[y][datasets - first]
+        key = packed(rows, [len(graph.vocabulary[d]) for d in kind.dimensions])
+        tail = np.full(len(datasets), -1, dtype=np.int64)
+        tail[there] = [int.from_bytes(id[-6:]) for id in graph.ids_of(datasets[there].tolist())]
+        order = np.lexsort((tail, key))
+        datasets, tail = datasets[order], tail[order]
+        place[datasets] = np.arange(len(datasets)) + place.max(initial=-1) + 1
+        locations, sizes = self.locations(datasets[tail >= 0])
+        yield {
+            "kind": "datasets",
+            "type": kind.name,
+            "dimensions": list(kind.dimensions),
+            "count": len(datasets),
+            "data_ids": {d: hashed(codes[d][rows[order, i]]) for i, d in enumerate(kind.dimensions)},
+            "ids": hashed(tail),
+            "locations": hashed(locations),
+            "sizes": hashed(sizes),
+        }
+
+    def _quanta(self, t: int, codes: dict[str, Ints], place: Ints) -> dict[str, Any]:
+        graph, task = self.graph, self.graph.tasks[t]
+        rows = graph.quantum_codes[t]
+        order = np.argsort(self.quantum_keys(t), kind="stable")
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+
+        def ports(side: Literal["reads", "writes"]) -> dict[str, Any]:
+            found = {}
+            for c, pairs in self.pairs(side, t).items():
+                quanta, datasets = by_row(rank[pairs.quanta], place[pairs.datasets])
+                counts = np.bincount(quanta, minlength=len(order))
+                found[task.connections[c].name] = {"counts": hashed(counts), "datasets": hashed(datasets)}
+            return found
+
+        return {
+            "kind": "quanta",
+            "label": task.label,
+            "dimensions": list(task.dimensions),
+            "count": len(order),
+            "data_ids": {d: hashed(codes[d][rows[order, i]]) for i, d in enumerate(task.dimensions)},
+            "inputs": ports("reads"),
+            "init_inputs": {name: self.all_names(row) for name, row in self.init_reads(t).items() if row},
+            "outputs": ports("writes"),
+        }
+
+    def quantum_keys(self, task: int) -> Ints:
+        """Shape (quanta of the task,): a number for each data id."""
+        dimensions = self.graph.tasks[task].dimensions
+        sizes = [len(self.graph.vocabulary[d]) for d in dimensions]
+        return packed(self.graph.quantum_codes[task][:, : len(dimensions)], sizes)
 
 
-class _Columns:
-    """Compressed rows as Python lists, which are faster to read one by one."""
-
-    def __init__(self, edges: Edges) -> None:
-        self._start: list[int] = edges.start.tolist()
-        self._dataset: list[int] = edges.dataset.tolist()
-        self._connection: list[int] = edges.connection.tolist()
-
-    def of(self, row: int) -> Iterator[tuple[int, int]]:
-        """Connection and dataset of each edge."""
-        start, end = self._start[row], self._start[row + 1]
-        return zip(self._connection[start:end], self._dataset[start:end], strict=True)
+def hashed(column: Ints | Sequence[str | None]) -> str:
+    """A column's hash: of 64-bit integers, little-endian, or of the JSON array of its texts."""
+    content = msgspec.json.encode(column) if isinstance(column, Sequence) else column.astype("<i8").tobytes()
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _rows(graph: QuantumGraph, dimensions: Sequence[str], codes: Any) -> Iterator[tuple[Value, ...]]:
-    """Values of the required dimensions, row by row."""
-    if not dimensions:
-        return iter([()] * len(codes))
-    columns = []
-    for place, dimension in enumerate(dimensions):
-        values = graph.vocabulary.get(dimension, ())
-        columns.append([values[code] for code in codes[:, place].tolist()])
-    return zip(*columns, strict=True)
+def packed(codes: NDArray[np.integer], sizes: Sequence[int]) -> Ints:
+    """One number for each row, in the order of the rows.
+
+    >>> packed(np.array([[1, 2], [0, 3]]), [2, 4]).tolist()
+    [6, 3]
+    """
+    total = 1
+    for each in sizes:
+        total *= max(each, 1)
+    if total >= 1 << 62:
+        rows: Ints = np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return rows
+    found = np.zeros(len(codes), dtype=np.int64)
+    for place, each in enumerate(sizes):
+        found = found * each + codes[:, place]
+    return found
+
+
+def by_row(rows: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """Pairs sorted by row, then by value."""
+    step = np.diff(rows)
+    if len(rows) < 2 or not ((step < 0) | ((step == 0) & (np.diff(values) < 0))).any():
+        return rows, values
+    order = np.lexsort((values, rows))
+    return rows[order], values[order]
+
+
+def _chosen(texts: Sequence[str], codes: NDArray[np.integer]) -> list[str]:
+    return [texts[code] for code in codes.tolist()]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from compiler.certificate.canonical import Given, GraphForm, Init, Ports, Quantum, QuantumKey, digest
+from compiler.certificate.canonical import GraphColumns
 from compiler.certificate.evaluate import Evaluation
 from compiler.certificate.ledger import Ledger
+from compiler.certificate.quanta import Given, GraphForm, Init, Ports, Quantum, QuantumKey
 from compiler.certificate.references import UnresolvedError, getter
 from compiler.certificate.tools import RECORD, Call, Tool
 from compiler.certificate.values import UNKNOWN, File, files_in, holds_unknown
 from compiler.diagnostics import Origin
-from compiler.rubin import QuantumGraph
 
 Getters = tuple[tuple[str, tuple[Callable[[Mapping[str, Any]], Any], ...]], ...]
 
@@ -35,23 +35,37 @@ class Comparison:
     graph_hash: str | None = None
     """None if nothing of the workflow could be evaluated."""
     hash: str | None = None
-    """Of the workflow as evaluated; None if a part could not be evaluated."""
+    """Of the workflow as evaluated: the graph's if they are equal, else None."""
 
 
-def compare(evaluation: Evaluation, graph: QuantumGraph, ledger: Ledger) -> Comparison:
-    """Tell every difference between what the workflow does and the graph."""
-    return _Comparer(evaluation, graph, ledger).run()
+def counted(columns: GraphColumns) -> Comparison:
+    """What there is to be compared."""
+    graph = columns.graph
+    used = columns.used.copy()
+    used[list(graph.init_made)] = True
+    return Comparison(
+        {task.label: len(graph.quanta_of(t)) for t, task in enumerate(graph.tasks)},
+        int(used.sum()),
+        int((used & columns.existing).sum()),
+        columns.n_edges(),
+        columns.digest(),
+    )
+
+
+def compare(evaluation: Evaluation, columns: GraphColumns, ledger: Ledger) -> Comparison:
+    """Tell every difference between what the workflow does, call by call, and the graph."""
+    return _Comparer(evaluation, columns, ledger).run()
 
 
 class _Comparer:
-    def __init__(self, evaluation: Evaluation, graph: QuantumGraph, ledger: Ledger) -> None:
+    def __init__(self, evaluation: Evaluation, columns: GraphColumns, ledger: Ledger) -> None:
         self.evaluation = evaluation
-        self.graph = graph
-        self.form = GraphForm(graph)
+        self.graph = columns.graph
+        self.columns = columns
+        self.form = GraphForm(columns.graph)
         self.ledger = ledger
         self.used: set[File] = set()
         """Files of the job order that a call takes."""
-        self.edges = 0
         self.partial = False
         """Whether some input of some call is unknown."""
         self._getters: dict[Tool, Getters] = {}
@@ -59,54 +73,28 @@ class _Comparer:
     def run(self) -> Comparison:
         self._names()
         calls = self._calls()
-        init, expected_init = self._init(), self.form.init()
-        found: list[QuantumKey] = []
-
-        def quanta() -> Iterator[Quantum]:
-            for number in self.form.order():
-                expected = self.form.quantum(number)
-                self.edges += len(expected.after)
-                call = calls.get(expected.key)
-                if call is None:
-                    self._at(number, "missing-quantum", "the workflow does not run it")
-                else:
-                    found.append(expected.key)
-                    self._quantum(number, expected, call)
-                yield expected
-
-        given = self.form.given()
-        graph_hash = digest(expected_init, quanta(), given)
-        for key in sorted(calls.keys() - set(found)):
+        self._init()
+        for number in self.form.order():
+            expected = self.form.quantum(number)
+            call = calls.get(expected.key)
+            if call is None:
+                self._at(number, "missing-quantum", "the workflow does not run it")
+            else:
+                self._quantum(number, expected, call)
+        for key in sorted(calls.keys() - set(self.form.keys)):
             self.ledger.error("extra-quantum", f"the workflow runs {calls[key]}, which is not in the graph")
-        self._given(given)
+        self._given(self.form.given())
         self._results()
-        return self._count(graph_hash, init, calls)
-
-    def _count(self, graph_hash: str, init: Init | None, calls: dict[QuantumKey, Call]) -> Comparison:
-        graph = self.graph
-        used = set(graph.reads.dataset.tolist()) | set(graph.writes.dataset.tolist())
-        for each in graph.init:
-            used.update(d for rows in (each.inputs, each.outputs) for row in rows.values() for d in row)
-        comparison = Comparison(
-            {task.label: len(graph.quanta_of(t)) for t, task in enumerate(graph.tasks)},
-            len(used),
-            sum(self.form.existing[d] for d in used),
-            self.edges,
-            graph_hash,
-        )
-        if not self.ledger.counts and not self.partial:
-            # Every quantum was found equal, and nothing else: the canonical form is the same.
-            comparison.hash = graph_hash
-        elif not self.partial and not self.evaluation.unproved:
-            quanta = (self._evaluated(calls[key])[0] for key in sorted(calls))
-            comparison.hash = digest(init, quanta, self._located())
+        comparison = counted(self.columns)
+        if not self.ledger.counts and not self.partial and not self.evaluation.unproved:
+            comparison.hash = comparison.graph_hash
         return comparison
 
     def _names(self) -> None:
         """Two datasets under one name would be one file; two quanta of one data id one job."""
-        for name, times in Counter(self.form.names).items():
-            if times > 1:
-                self.ledger.error("ambiguous-name", f"{times} datasets of the graph have the file name {name!r}")
+        for name, times in Counter([*self.form.names, *self.form.records]).items():
+            if times > 1 and name in self.form.number:
+                self.ledger.error("ambiguous-name", f"{times} files of the graph have the name {name!r}")
         for (label, data_id), times in Counter(self.form.keys).items():
             if times > 1:
                 text = f"the graph holds {label} {' '.join(data_id)} {times} times"
@@ -125,7 +113,7 @@ class _Comparer:
         return calls
 
     def _evaluated(self, call: Call) -> tuple[Quantum, set[str]]:
-        """A call in canonical form, and the connections of which not all is known."""
+        """A call as a quantum, and the connections of which not all is known."""
         unknown: set[str] = set()
         after: set[str] = set()
         inputs: Ports = {}
@@ -216,8 +204,8 @@ class _Comparer:
         elif extra:
             self._at(number, f"extra-{what}", f"{where} has {_some(extra)}, which the graph has not")
 
-    def _init(self) -> Init | None:
-        """Compare the init job; returns it as evaluated."""
+    def _init(self) -> None:
+        """Compare the init job."""
         calls = [call for call in self.evaluation.calls if call.tool.init]
         expected = self.form.init()
         if len(calls) > 1:
@@ -226,7 +214,7 @@ class _Comparer:
             if expected is not None:
                 text = f"the workflow does not run the init job, which makes {_some(expected.outputs)}"
                 self.ledger.error("missing-quantum", text)
-            return None
+            return
         quantum, unknown = self._evaluated(calls[0])
         self.partial |= bool(unknown)
         ports = [sorted(name for row in rows.values() for name in row) for rows in (quantum.inputs, quantum.outputs)]
@@ -239,7 +227,6 @@ class _Comparer:
                 if twice:
                     self.ledger.error(f"doubled-{what}", f"the init job has {_some(twice)} twice")
                 self._differ(None, what, "the init job", set(wanted), set(got))
-        return actual
 
     def _given(self, expected: list[Given]) -> None:
         """Whether the job order's files are the graph's overall inputs, where the datastore has them."""
@@ -253,7 +240,7 @@ class _Comparer:
                         "wrong-source", "it is taken from the job order, although the workflow makes it", place
                     )
                 continue
-            if here.location is not None and not _same_place(file.location, here.location):
+            if here.location is not None and not same_place(file.location, here.location):
                 self.ledger.error(
                     "wrong-location", f"it is at {file.location!r}, the graph says {here.location!r}", place
                 )
@@ -264,20 +251,6 @@ class _Comparer:
         for file in self.evaluation.files:
             if file not in self.used and not (file.location or "").startswith("runtime/"):
                 self.ledger.error("extra-file", "no quantum takes it", Origin("job.json", file.name))
-
-    def _located(self) -> list[Given]:
-        """The job order's files in canonical form: as the graph spells them where both mean the same."""
-        wanted = {each.name: each for each in self.form.given()}
-        found = []
-        for file in self.used:
-            here = wanted.get(file.name)
-            location, size = file.location, file.size
-            if here is not None and (here.location is None or _same_place(location, here.location)):
-                location = here.location
-            if here is not None and (here.size is None or size is None):
-                size = here.size
-            found.append(Given(file.name, location, size))
-        return sorted(found, key=lambda each: (each.name, each.location or "", each.size or 0))
 
     def _results(self) -> None:
         """Whether every file that is made is one output of the workflow, and nothing else is."""
@@ -305,7 +278,7 @@ class _Comparer:
         self.ledger.error(code, message, where)
 
 
-def _same_place(location: str | None, wanted: str) -> bool:
+def same_place(location: str | None, wanted: str) -> bool:
     """Whether a job order's location, which is a URI reference, is a datastore's path."""
     if location is None or location == wanted:
         return location is not None and ("://" in wanted or not set("#?%") & set(wanted))

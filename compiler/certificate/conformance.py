@@ -11,12 +11,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from compiler.certificate.columns import Column, Files, Ragged, Records, Same, Values, size
 from compiler.certificate.document import UnsupportedError, local_name, named_items, only
 from compiler.certificate.values import UNKNOWN, File, Record, describe
 
 
 class Kind:
-    """A CWL type. `accepts` decides, `why_not` explains."""
+    """A CWL type. `accepts` decides about a value, `fits` about a column of them, `why_not` explains."""
 
     __slots__ = ("text",)
 
@@ -24,6 +25,15 @@ class Kind:
         self.text = text
 
     def accepts(self, value: Any) -> bool:
+        raise NotImplementedError
+
+    def fits(self, column: Column) -> bool:
+        """Whether the type accepts every row; a union only where one of its alternatives accepts them all."""
+        if isinstance(column, Same):
+            return not column.rows or self.fits(column.one)
+        return not size(column) or self._fits(column)
+
+    def _fits(self, column: Column) -> bool:
         raise NotImplementedError
 
     def why_not(self, value: Any) -> str:
@@ -52,6 +62,13 @@ class _Simple(Kind):
             return self.bounds is None or self.bounds[0] <= value <= self.bounds[1]
         return value is UNKNOWN
 
+    def _fits(self, column: Column) -> bool:
+        if not isinstance(column, Values):
+            return isinstance(column, Files) and self.holds_files
+        return column.types <= set(self.types) and (
+            self.bounds is None or (self.bounds[0] <= min(column.items) and max(column.items) <= self.bounds[1])
+        )
+
     @property
     def holds_files(self) -> bool:
         return File in self.types
@@ -62,6 +79,9 @@ class _Any(Kind):
 
     def accepts(self, value: Any) -> bool:
         return value is not None
+
+    def _fits(self, column: Column) -> bool:
+        return not isinstance(column, Values) or type(None) not in column.types
 
     @property
     def holds_files(self) -> bool:
@@ -79,6 +99,9 @@ class _Array(Kind):
         if type(value) is list:
             return all(map(self.items.accepts, value))
         return value is UNKNOWN
+
+    def _fits(self, column: Column) -> bool:
+        return isinstance(column, Ragged) and self.items.fits(column.items)
 
     def why_not(self, value: Any) -> str:
         if type(value) is not list:
@@ -114,6 +137,16 @@ class _Record(Kind):
             return True
         return False
 
+    def _fits(self, column: Column) -> bool:
+        return (
+            isinstance(column, Records)
+            and column.fields.keys() <= self.names
+            and all(
+                kind.fits(column.fields[name]) if name in column.fields else kind.optional
+                for name, kind in self.fields.items()
+            )
+        )
+
     def why_not(self, value: Any) -> str:
         if type(value) is not Record:
             return super().why_not(value)
@@ -136,6 +169,9 @@ class _Union(Kind):
 
     def accepts(self, value: Any) -> bool:
         return any(each.accepts(value) for each in self.alternatives)
+
+    def _fits(self, column: Column) -> bool:
+        return any(each.fits(column) for each in self.alternatives)
 
     @property
     def holds_files(self) -> bool:

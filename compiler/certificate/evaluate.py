@@ -59,14 +59,51 @@ class Evaluation:
     """The workflow's outputs."""
     files: list[File] = field(default_factory=list)
     """The files of the job order."""
-    ran: bool = False
-    """Whether the document could be evaluated at all."""
     unproved: list[str] = field(default_factory=list)
     """Steps whose expressions could not be evaluated for want of a JavaScript engine."""
 
 
-def evaluate(document: Any, job_order: Any, ledger: Ledger, javascript: JavaScript) -> Evaluation:
-    """Evaluate the process ``main``; faults go to the ledger, and what depends on them is `UNKNOWN`."""
+class Program:
+    """A document compiled, to be evaluated with a job order."""
+
+    def __init__(self, main: Workflow, node: Node, evaluation: Evaluation, ledger: Ledger) -> None:
+        self.main = main
+        self.defaults = {name: each.get("default") for name, each in ports(node, "inputs").items()}
+        """What stands for inputs that a job order leaves out."""
+        self._evaluation = evaluation
+        self._ledger = ledger
+
+    def interpret(self, job_order: Any) -> Evaluation:
+        """Evaluate call by call; faults go to the ledger, and what depends on them is `UNKNOWN`."""
+        order = JobOrder()
+        self._evaluation.results = self.main(self._given(job_order, order))
+        self._evaluation.files = list(order.files.values())
+        return self._evaluation
+
+    def _given(self, job_order: Any, order: JobOrder) -> dict[str, Any]:
+        """The job order as values of main's inputs."""
+        ledger, kinds = self._ledger, self.main.inputs
+        if not isinstance(job_order, dict):
+            ledger.error("malformed-job-order", "the job order is no object", Origin("job.json"))
+            return dict.fromkeys(kinds, UNKNOWN)
+        for name in sorted(map(str, job_order.keys() - kinds.keys())):
+            ledger.error("extra-value", f"{name!r} is no input of the workflow", Origin("job.json", name))
+        given: dict[str, Any] = {}
+        for name, kind in kinds.items():
+            raw = job_order.get(name)
+            try:
+                given[name] = order.value(self.defaults[name] if raw is None else raw)
+            except (BadFileError, RecursionError) as problem:
+                ledger.error("malformed-job-order", str(problem), Origin("job.json", name))
+                given[name] = UNKNOWN
+            if not kind.accepts(given[name]):
+                ledger.error("wrong-type", kind.why_not(given[name]), Origin("job.json", name))
+                given[name] = UNKNOWN
+        return given
+
+
+def compiled(document: Any, ledger: Ledger, javascript: JavaScript) -> Program | None:
+    """The process ``main`` of a document; None, and told, if it cannot be evaluated at all."""
     evaluation = Evaluation()
     compiler = _Compiler(ledger, javascript, evaluation)
     try:
@@ -75,39 +112,13 @@ def evaluate(document: Any, job_order: Any, ledger: Ledger, javascript: JavaScri
             raise MalformedError("no process 'main'")
     except (MalformedError, UnsupportedError) as problem:
         compiler.told(problem, "")
-        return evaluation
+        return None
     main = compiler.process("main", frozenset())
-    if not isinstance(main, Workflow):
-        if main is not None:
-            ledger.error("unsupported-cwl", "the process 'main' is no Workflow", Origin("workflow.cwl", "main"))
-        return evaluation
-    order = JobOrder()
-    evaluation.results = main(_given(main, compiler.processes["main"], job_order, order, ledger))
-    evaluation.files = list(order.files.values())
-    evaluation.ran = True
-    return evaluation
-
-
-def _given(main: Workflow, node: Node, job_order: Any, order: JobOrder, ledger: Ledger) -> dict[str, Any]:
-    """The job order as values of main's inputs."""
-    if not isinstance(job_order, dict):
-        ledger.error("malformed-job-order", "the job order is no object", Origin("job.json"))
-        return dict.fromkeys(main.inputs, UNKNOWN)
-    for name in sorted(map(str, job_order.keys() - main.inputs.keys())):
-        ledger.error("extra-value", f"{name!r} is no input of the workflow", Origin("job.json", name))
-    given: dict[str, Any] = {}
-    declared = ports(node, "inputs")
-    for name, kind in main.inputs.items():
-        raw = job_order.get(name)
-        try:
-            given[name] = order.value(declared[name].get("default") if raw is None else raw)
-        except (BadFileError, RecursionError) as problem:
-            ledger.error("malformed-job-order", str(problem), Origin("job.json", name))
-            given[name] = UNKNOWN
-        if not kind.accepts(given[name]):
-            ledger.error("wrong-type", kind.why_not(given[name]), Origin("job.json", name))
-            given[name] = UNKNOWN
-    return given
+    if isinstance(main, Workflow):
+        return Program(main, compiler.processes["main"], evaluation, ledger)
+    if main is not None:
+        ledger.error("unsupported-cwl", "the process 'main' is no Workflow", Origin("workflow.cwl", "main"))
+    return None
 
 
 class _Compiler:
@@ -195,6 +206,7 @@ class Workflow:
 
     def __init__(self, id: str, node: Node, inherited: frozenset[str], compiler: _Compiler) -> None:
         only(node, PROCESS_FIELDS | {"steps"}, f"workflow {id!r}")
+        self.id = id
         self._ledger = compiler.ledger
         self._place = Origin("workflow.cwl", id)
         features = features_of(node, inherited, f"workflow {id!r}")
@@ -205,14 +217,14 @@ class Workflow:
         known: set[Key] = {("", name) for name in self.inputs}
         for name, each in steps.items():
             known |= {(name, port) for port in outgoing(each)}
-        self._steps = [_Step(id, name, steps[name], features, known, compiler) for name in _flow(id, steps)]
-        self._results = [
+        self.steps = [Step(id, name, steps[name], features, known, compiler) for name in _flow(id, steps)]
+        self.results = [
             (name, feed(each, "outputSource", id, known, features), compiler.kinds.of(each.get("type")))
             for name, each in ports(node, "outputs").items()
         ]
         for name, each in ports(node, "outputs").items():
             only(each, {"id", "type", "label", "doc", "outputSource", "linkMerge", "pickValue"}, f"output {name!r}")
-        self.outputs = tuple(name for name, _, _ in self._results)
+        self.outputs = tuple(name for name, _, _ in self.results)
 
     def __call__(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Outputs by port."""
@@ -223,17 +235,17 @@ class Workflow:
                 self._ledger.error("wrong-type", f"input {name!r}: {kind.why_not(value)}", self._place)
                 value = UNKNOWN
             values["", name] = value
-        for step in self._steps:
+        for step in self.steps:
             step(values)
         results = {}
-        for name, get, kind in self._results:
+        for name, get, kind in self.results:
             value = results[name] = get(values)
             if not kind.accepts(value):
                 self._ledger.error("wrong-type", f"output {name!r}: {kind.why_not(value)}", self._place)
         return results
 
 
-class _Step:
+class Step:
     """A step: takes values from its workflow's, calls its process, puts values back."""
 
     def __init__(
@@ -245,90 +257,91 @@ class _Step:
             {"id", "label", "doc", "in", "out", "run", "scatter", "scatterMethod", "requirements", "hints"},
             f"step {where!r}",
         )
+        self.where = where
         self._ledger = compiler.ledger
         self._place = Origin("workflow.cwl", where)
         features = features_of(node, inherited, f"step {where!r}")
-        self._out = [(port, (name, port)) for port in outgoing(node)]
-        self._process = compiler.run(where, node, features)
-        self._feeds: list[tuple[str, Feed]] = []
+        self.out: list[tuple[str, Key]] = [(port, (name, port)) for port in outgoing(node)]
+        self.process = compiler.run(where, node, features)
+        self.feeds: list[tuple[str, Feed]] = []
         for port, each in ports_of_step(node).items():
             only(
                 each,
                 {"id", "source", "linkMerge", "pickValue", "default", "label"},
                 f"input {port!r} of step {where!r}",
             )
-            self._feeds.append((port, feed(each, "source", workflow, known, features)))
+            self.feeds.append((port, feed(each, "source", workflow, known, features)))
         raw = node.get("scatter") or []
-        self._scatter = tuple(local_name(each) for each in ([raw] if isinstance(raw, str) else raw))
-        if len(set(self._scatter)) < len(self._scatter):
+        self.scatter = tuple(local_name(each) for each in ([raw] if isinstance(raw, str) else raw))
+        if len(set(self.scatter)) < len(self.scatter):
             raise MalformedError(f"step {where!r} scatters twice over one input")
         self._check(node, features, where)
 
     def _check(self, node: Node, features: frozenset[str], where: str) -> None:
         """Whether the step fits the process that it runs."""
-        if self._scatter and "ScatterFeatureRequirement" not in features:
+        if self.scatter and "ScatterFeatureRequirement" not in features:
             raise MalformedError(f"step {where!r} scatters without ScatterFeatureRequirement")
         method = node.get("scatterMethod")
-        if self._scatter and method != "dotproduct" and (method is not None or len(self._scatter) > 1):
+        if self.scatter and method != "dotproduct" and (method is not None or len(self.scatter) > 1):
             raise UnsupportedError(f"scatterMethod {method!r} in step {where!r}")
-        fed = {port for port, _ in self._feeds}
-        if set(self._scatter) - fed:
+        fed = {port for port, _ in self.feeds}
+        if set(self.scatter) - fed:
             raise MalformedError(
-                f"step {where!r} scatters over {', '.join(sorted(set(self._scatter) - fed))!r}, no input of it"
+                f"step {where!r} scatters over {', '.join(sorted(set(self.scatter) - fed))!r}, no input of it"
             )
-        if self._process is None:
+        if self.process is None:
             return
-        if isinstance(self._process, Workflow) and "SubworkflowFeatureRequirement" not in features:
+        if isinstance(self.process, Workflow) and "SubworkflowFeatureRequirement" not in features:
             raise MalformedError(f"step {where!r} runs a workflow without SubworkflowFeatureRequirement")
-        if fed - self._process.inputs.keys():
+        if fed - self.process.inputs.keys():
             raise MalformedError(
-                f"step {where!r} feeds {', '.join(sorted(fed - self._process.inputs.keys()))!r}, no such port"
+                f"step {where!r} feeds {', '.join(sorted(fed - self.process.inputs.keys()))!r}, no such port"
             )
-        for port, kind in self._process.inputs.items():
+        for port, kind in self.process.inputs.items():
             if port not in fed:
                 if not kind.optional:
                     raise MalformedError(f"step {where!r} does not feed the port {port!r}")
-                self._feeds.append((port, lambda values: None))
-        missing = sorted(port for port, _ in self._out if port not in self._process.outputs)
+                self.feeds.append((port, Feed(lambda values: None)))
+        missing = sorted(port for port, _ in self.out if port not in self.process.outputs)
         if missing:
             raise MalformedError(f"step {where!r} hands out {', '.join(missing)!r}, which its process has not")
 
     def __call__(self, values: dict[Key, Any]) -> None:
         """Add the step's outputs to the values."""
-        given = {port: get(values) for port, get in self._feeds}
-        if self._process is None:
-            for _, key in self._out:
+        given = {port: get(values) for port, get in self.feeds}
+        if self.process is None:
+            for _, key in self.out:
                 values[key] = UNKNOWN
-        elif self._scatter:
-            self._scattered(self._process, given, values)
+        elif self.scatter:
+            self._scattered(self.process, given, values)
         else:
-            made = self._process(given)
-            for port, key in self._out:
+            made = self.process(given)
+            for port, key in self.out:
                 values[key] = made[port]
 
     def _scattered(self, process: Process, given: dict[str, Any], values: dict[Key, Any]) -> None:
-        arrays = {port: given[port] for port in self._scatter if given[port] is not UNKNOWN}
+        arrays = {port: given[port] for port in self.scatter if given[port] is not UNKNOWN}
         for port, each in arrays.items():
             if type(each) is not list:
                 self._ledger.error("wrong-type", f"scatter over {port!r}, which is {describe(each)}", self._place)
         arrays = {port: each for port, each in arrays.items() if type(each) is list}
         if not arrays:
-            for _, key in self._out:
+            for _, key in self.out:
                 values[key] = UNKNOWN
             return
         lengths = {port: len(each) for port, each in arrays.items()}
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{port!r} has {n}" for port, n in lengths.items())
             self._ledger.error("unequal-scatter", f"arrays scattered together differ in length: {told}", self._place)
-        given.update(dict.fromkeys(self._scatter, UNKNOWN))
+        given.update(dict.fromkeys(self.scatter, UNKNOWN))
         names = tuple(arrays)
-        out: list[tuple[str, list[Any]]] = [(port, []) for port, _ in self._out]
+        out: list[tuple[str, list[Any]]] = [(port, []) for port, _ in self.out]
         # What follows the shortest array of unequal ones is told already; going on shows which quanta are concerned.
         for row in zip(*arrays.values(), strict=False):
             made = process({**given, **dict(zip(names, row, strict=True))})
             for port, gathered in out:
                 gathered.append(made[port])
-        for (_, key), (_, gathered) in zip(self._out, out, strict=True):
+        for (_, key), (_, gathered) in zip(self.out, out, strict=True):
             values[key] = gathered
 
 

@@ -28,7 +28,7 @@ class Expression:
         unproved: list[str],
     ) -> None:
         only(node, PROCESS_FIELDS | {"expression"}, f"the expression of step {step!r}")
-        self._step = step
+        self.step = step
         self._place = Origin("workflow.cwl", step)
         self._ledger = ledger
         self._javascript = javascript
@@ -42,19 +42,19 @@ class Expression:
         hints = classes(node.get("hints"))
         if any(":" not in name for name in hints.keys() - {"ResourceRequirement"}):
             raise UnsupportedError(f"the hint {', '.join(sorted(hints))} of an expression")
-        self._regroup = bool(hints.keys() & {"rubin:Regroup", "urn:rubincwl:Regroup"})
+        self.regroup = bool(hints.keys() & {"rubin:Regroup", "urn:rubincwl:Regroup"})
         library = requirements.get("InlineJavascriptRequirement", {}).get("expressionLib") or []
         text = node.get("expression")
         if not isinstance(text, str) or not text.strip().startswith(("${", "$(")):
             raise MalformedError("an expression that is neither ${...} nor $(...)")
-        self._text = text
-        self._library = tuple(library)
+        self.text = text
+        self.library = tuple(library)
         self.inputs = input_kinds(node, kinds, f"the expression of step {step!r}")
-        self._kinds = {}
+        self.kinds = {}
         for name, each in ports(node, "outputs").items():
             only(each, {"id", "type", "label", "doc"}, f"output {name!r}")
-            self._kinds[name] = kinds.of(each.get("type"))
-        self.outputs = tuple(self._kinds)
+            self.kinds[name] = kinds.of(each.get("type"))
+        self.outputs = tuple(self.kinds)
 
     def __call__(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Outputs by port; `UNKNOWN` where an input is, or where there is no engine."""
@@ -66,22 +66,22 @@ class Expression:
         if any(map(holds_unknown, given.values())):
             return unknown
         try:
-            made = self._javascript.evaluate(self._text, self._library, dict(given))
+            made = self._javascript.evaluate(self.text, self.library, dict(given))
         except NoEngineError:
-            if self._step not in self._unproved:
-                self._unproved.append(self._step)
+            if self.step not in self._unproved:
+                self._unproved.append(self.step)
             return unknown
         except ExpressionError as problem:
             self._fault("expression-failed", str(problem))
             return unknown
-        if type(made) is not Record or made.keys() != self._kinds.keys():
+        if type(made) is not Record or made.keys() != self.kinds.keys():
             self._fault("wrong-type", f"the expression gives {describe(made)}, not {', '.join(self.outputs)}")
             return unknown
-        for name, kind in self._kinds.items():
+        for name, kind in self.kinds.items():
             if not kind.accepts(made[name]):
                 self._fault("wrong-type", f"output {name!r}: {kind.why_not(made[name])}")
                 return unknown
-        if self._regroup and not _is_regroup(given, made):
+        if self.regroup and not _is_regroup(given, made):
             text = "the hint rubin:Regroup promises pool[index], the expression does another thing"
             self._fault("disagreeing-regroup", text)
             return unknown

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import yaml
 
 from compiler.diagnostics import CompileError, Diagnostic, Span
@@ -18,6 +22,8 @@ _SCALARS = {
     "float": (r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
 }
 """Plain scalars that are no strings: pattern, and first characters."""
+_PIECE = 64
+"""Rows of a job order in a piece; a row may be an array."""
 
 
 def read_folder(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -26,18 +32,30 @@ def read_folder(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises `CompileError` with a finding for each file that is missing or cannot be read.
     """
     findings: list[Diagnostic] = []
-    document = _read(out / "workflow.cwl", findings)
-    job_order = _read(out / "job.json", findings)
+    with uncollected():
+        document = _read(out / "workflow.cwl", findings)
+        job_order = _read(out / "job.json", findings)
     if document is None or job_order is None:
         raise CompileError(findings)
     return document, job_order
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Hold the garbage collector: it would walk a growing job order again and again, a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
 def _read(path: Path, findings: list[Diagnostic]) -> dict[str, Any] | None:
     place = Span(str(path), 1, 1)
     try:
-        text = path.read_bytes().decode("utf-8")
-        content = _parse(text)
+        content = _parse(path.read_bytes())
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
         help = "a folder that `rubincwl compile` wrote holds workflow.cwl and job.json"
@@ -59,14 +77,62 @@ def _read(path: Path, findings: list[Diagnostic]) -> dict[str, Any] | None:
     return None
 
 
-def _parse(text: str) -> Any:
+def _parse(data: bytes) -> Any:
     """JSON where it is JSON, which is a hundred times faster to read, else YAML."""
-    if text.lstrip().startswith("{"):
+    if data[:1000].lstrip().startswith(b"{"):
         try:
-            return json.loads(text, object_pairs_hook=_no_duplicates)
+            content = msgspec.json.decode(data)
+            # The parser keeps the last of two equal keys. A text that is written back as it was has no such.
+            if _is_written(content, data):
+                return content
+        except msgspec.DecodeError:
+            pass
+        try:
+            return json.loads(data, object_pairs_hook=_no_duplicates)
         except json.JSONDecodeError:
             pass
-    return yaml.load(text, Loader=_loader())
+    return yaml.load(data.decode("utf-8"), Loader=_loader())
+
+
+def _is_written(content: Any, data: bytes) -> bool:
+    """Whether a text is the content's JSON, but for space around the outermost keys and values."""
+    at = 0
+    for piece in json_pieces(content):
+        while data[at : at + 1].isspace():
+            at += 1
+        if not data.startswith(piece, at):
+            return False
+        at += len(piece)
+    return not data[at:].strip()
+
+
+def json_pieces(content: Any) -> Iterator[bytes]:
+    """The JSON of an object without spaces, in pieces small beside a whole job order."""
+    if not isinstance(content, dict):
+        yield _encoded(content)
+        return
+    yield b"{"
+    for n, (key, value) in enumerate(content.items()):
+        if n:
+            yield b","
+        yield _encoded(str(key))
+        yield b":"
+        if isinstance(value, list) and len(value) > _PIECE:
+            for first in range(0, len(value), _PIECE):
+                yield b"," if first else b"["
+                yield _encoded(value[first : first + _PIECE])[1:-1]
+            yield b"]"
+        else:
+            yield _encoded(value)
+    yield b"}"
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except (ValueError, OverflowError, TypeError, RecursionError):
+        # Not from a job order of ours: numbers beyond 64 bits, halves of characters.
+        return json.dumps(value, separators=(",", ":"), default=str).encode()
 
 
 def _loader() -> type[Any]:

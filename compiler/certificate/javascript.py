@@ -1,8 +1,9 @@
 """JavaScript by a real engine: one node process for a run, two lines of JSON a question and one an answer.
 
 Files are handed over as small handles and mapped back, so that a regroup of a hundred thousand files
-costs a few megabytes of text. An expression sees a file's class, base name, root and extension; asking for
-its path, location, size or contents is an error, because no engine has decided them yet.
+costs a few megabytes of text. To `evaluate`, an expression sees a file's class, base name, root and extension; asking
+for its path, location, size or contents is an error, because no engine has decided them yet. To `choose`, it sees the
+class only: what it gives is then the same for any other files in arrays of the same shape.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+import msgspec
 
 from compiler.certificate.values import UNKNOWN, File, Record
 
@@ -58,10 +61,23 @@ class JavaScript:
         handles: list[File] = []
         question = {"source": _source(expression), "library": list(library), "limit": TIME_LIMIT}
         given = {name: _outgoing(value, handles) for name, value in inputs.items()}
-        answer = self._ask(question, given)
+        answer = json.loads(self._ask(question, json.dumps(given, separators=(",", ":")).encode()))
         if "error" in answer:
             raise ExpressionError(str(answer["error"]))
         return _incoming(answer["value"], handles)
+
+    def choose(self, expression: str, library: tuple[str, ...], files: list[str], inputs: bytes) -> dict[str, Any]:
+        """The files that an expression arranges anew, by output port, as nested arrays of their numbers.
+
+        `inputs` is a JSON object, whose members named by `files` hold numbers in the place of files.
+        Raises `ExpressionError` if the expression looks at a file or gives anything else, and `NoEngineError`.
+        """
+        question = {"source": _source(expression), "library": list(library), "limit": TIME_LIMIT}
+        answer = msgspec.json.decode(self._ask({**question, "files": json.dumps(files)}, inputs))
+        if "error" in answer:
+            raise ExpressionError(str(answer["error"]))
+        chosen: dict[str, Any] = answer["value"]
+        return chosen
 
     def close(self) -> None:
         """End the process."""
@@ -71,11 +87,11 @@ class JavaScript:
             self._process.wait()
             self._process = None
 
-    def _ask(self, question: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, question: dict[str, Any], inputs: bytes) -> bytes:
         process = self._process or self._start()
         try:
-            for each in (question, inputs):
-                pipe(process.stdin).write(json.dumps(each, separators=(",", ":")).encode() + b"\n")
+            for each in (json.dumps(question).encode(), inputs):
+                pipe(process.stdin).write(each + b"\n")
             pipe(process.stdin).flush()
             line = pipe(process.stdout).readline()
         except OSError:
@@ -83,8 +99,7 @@ class JavaScript:
         if not line:
             self.close()
             raise ExpressionError("the JavaScript engine ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return line
 
     def _start(self) -> subprocess.Popen[bytes]:
         node = self._find()
@@ -186,8 +201,51 @@ _PRELUDE = r"""
     }
     return value;
   }
-  const parse = JSON.parse, write = JSON.stringify;
-  return {read: (text) => revive(parse(text)), write: (value) => write(value === undefined ? null : value)};
+  const parse = JSON.parse, write = JSON.stringify, isArray = Array.isArray, keys = Object.keys;
+  // A proxy of the expression's own would be told a secret property's name; a map tells it nothing.
+  const known = new Map(), remember = known.set.bind(known), recall = known.get.bind(known);
+  const look = function () { throw new Error("what a file is called is not told"); };
+  const closed = {ownKeys: look, has: look, set: look, defineProperty: look, deleteProperty: look,
+    getOwnPropertyDescriptor: look, getPrototypeOf: look, setPrototypeOf: look, preventExtensions: look,
+    isExtensible: look,
+    get: function (target, name) { return name === "class" ? "File" : look(); }};
+  function number(value) {
+    if (!isArray(value)) {
+      const file = new Proxy({}, closed);
+      remember(file, value);
+      return file;
+    }
+    for (let i = 0; i < value.length; i++) value[i] = number(value[i]);
+    return value;
+  }
+  function numbered(value) {
+    if (!isArray(value)) {
+      const found = recall(value);
+      if (typeof found !== "number") throw new Error("it gives what is no file of its inputs");
+      return "" + found;
+    }
+    if ("toJSON" in value) throw new Error("it says how to be written");
+    let text = "[";
+    for (let i = 0; i < value.length; i++) text += (i ? "," : "") + numbered(value[i]);
+    return text + "]";
+  }
+  function readFiles(text, names) {
+    const inputs = parse(text);
+    for (const name of parse(names)) inputs[name] = number(inputs[name]);
+    return inputs;
+  }
+  function writeFiles(value) {
+    if (typeof value !== "object" || value === null || isArray(value) || "toJSON" in value) {
+      throw new Error("it gives no object of ports");
+    }
+    let text = "";
+    for (const name of keys(value)) text += (text ? "," : "{") + write(name) + ":" + numbered(value[name]);
+    return text ? text + "}" : "{}";
+  }
+  return {
+    read: (text) => revive(parse(text)), write: (value) => write(value === undefined ? null : value),
+    readFiles, writeFiles,
+  };
 })()
 """
 
@@ -207,9 +265,11 @@ function evaluate(question, inputs) {
   const context = vm.createContext(Object.create(null));
   const bridge = prelude.runInContext(context);
   for (const text of question.library) compiled(text).runInContext(context, {timeout: question.limit});
-  context.inputs = bridge.read(inputs);
+  const numbered = question.files !== undefined;
+  context.inputs = numbered ? bridge.readFiles(inputs, question.files) : bridge.read(inputs);
   context.self = null;
-  return bridge.write(compiled('"use strict";\n' + question.source).runInContext(context, {timeout: question.limit}));
+  const value = compiled('"use strict";\n' + question.source).runInContext(context, {timeout: question.limit});
+  return numbered ? bridge.writeFiles(value) : bridge.write(value);
 }
 function answer(question, inputs) {
   try {

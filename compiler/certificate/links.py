@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from compiler.certificate.document import MalformedError, Node, UnsupportedError, local_name
@@ -10,7 +11,23 @@ from compiler.certificate.values import UNKNOWN
 
 Key = tuple[str, str]
 """A step and its output, or the empty string and an input of the workflow."""
-Feed = Callable[[Mapping[Key, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What a port gets."""
+
+    get: Callable[[Mapping[Key, Any]], Any]
+    """Takes it out of its workflow's values."""
+    key: Key | None = None
+    """Where it comes from, if it is just that."""
+    constant: Any = None
+    """What it is, if no link leads to it."""
+    merged: bool = False
+    """Whether it is put together from several sources."""
+
+    def __call__(self, values: Mapping[Key, Any]) -> Any:
+        return self.get(values)
 
 
 def source_key(source: str, workflow: str) -> Key:
@@ -47,7 +64,7 @@ def feed(node: Node, field: str, workflow: str, known: set[Key], features: froze
         constant = node["default"]
         if isinstance(constant, dict | list):
             raise UnsupportedError("a default that is an array or an object")
-        return lambda values: constant
+        return Feed(lambda values: constant, constant=constant)
     if node.get("default") is not None:
         raise UnsupportedError("a default on a linked port, which engines treat differently inside a scatter")
     sources = [raw] if isinstance(raw, str) else raw
@@ -65,9 +82,9 @@ def _merged(keys: list[Key], method: Any) -> Feed:
         raise MalformedError(f"linkMerge {method!r}")
     if len(keys) == 1 and method is None:
         (key,) = keys
-        return lambda values: values[key]
+        return Feed(lambda values: values[key], key)
     if method != "merge_flattened":
-        return lambda values: [values[key] for key in keys]
+        return Feed(lambda values: [values[key] for key in keys], merged=True)
 
     def flattened(values: Mapping[Key, Any]) -> Any:
         found: list[Any] = []
@@ -78,7 +95,7 @@ def _merged(keys: list[Key], method: Any) -> Feed:
             found += value if type(value) is list else [value]
         return found
 
-    return flattened
+    return Feed(flattened, merged=True)
 
 
 def _picked(get: Feed, method: Any) -> Feed:

@@ -66,17 +66,21 @@ class _Command:
     """A command line of the quantum runner, taken apart."""
 
     init: bool
-    runtime: tuple[str, str, str]
-    """The ports of the runner, the graph and the butler configuration."""
+    runtime: tuple[Path, Path, Path]
+    """Where the runner, the graph and the butler configuration stand among a call's inputs."""
     label: str = ""
     data_id: dict[str, Template] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class _Output:
+class Output:
+    """An output port of a tool."""
+
     port: str
     names: Callable[[Mapping[str, Any]], Any]
     array: bool
+    template: Template | None
+    """What `names` is made from, if that is one string."""
 
 
 class Tool:
@@ -87,6 +91,7 @@ class Tool:
 
     def __init__(self, id: str, node: Node, kinds: Kinds, ledger: Ledger, calls: list[Call]) -> None:
         only(node, PROCESS_FIELDS | {"baseCommand", "arguments"}, f"tool {id!r}")
+        self.id = id
         self.place = Origin("workflow.cwl", id)
         self._ledger = ledger
         self._calls = calls
@@ -98,9 +103,12 @@ class Tool:
         self.label = command.label
         _agree(classes(node.get("hints")), command)
         self.dimensions = tuple(sorted(command.data_id))
+        self.data_id = command.data_id
+        """By dimension: what the command line says."""
         self._values = tuple(_text(command.data_id[each]) for each in self.dimensions)
-        self._twice = self._told_twice(command)
-        self._runtime = command.runtime
+        self.twice = self._told_twice(command)
+        self.runtime = command.runtime
+        self._runtime = tuple(map(getter, command.runtime))
         self._runtime_seen: tuple[Any, ...] = ()
         self.feeds = self._connections(command)
         """Where the files of each connection stand among a call's inputs; sorted by connection."""
@@ -108,8 +116,11 @@ class Tool:
         if hints:
             raise UnsupportedError(f"the hint {', '.join(sorted(hints))}")
         self._check_staging(classes(node.get("requirements")))
-        self._outputs = tuple(_output(name, each, kinds) for name, each in ports(node, "outputs").items())
-        self.outputs = tuple(each.port for each in self._outputs)
+        self.globs = tuple(_output(name, each, kinds) for name, each in ports(node, "outputs").items())
+        self.outputs = tuple(each.port for each in self.globs)
+        self.asked = _asked(node)
+        """References in what the tool asks of a machine, and in hints of ours; they lead to numbers."""
+        self._asked = tuple((path, getter(path)) for path in self.asked)
 
     def __call__(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Outputs by port; every value `UNKNOWN` if this call cannot be identified."""
@@ -130,12 +141,16 @@ class Tool:
         data_id = tuple([f"{name}={value}" for name, value in zip(self.dimensions, values, strict=True)])
         call = Call(self, data_id, given)
         self._check_runtime(given)
-        for dimension, get in self._twice:
+        for dimension, get in self.twice:
             said = text_of(get(given))
             if f"{dimension}={said}" not in data_id:
                 self._fault("disagreeing-data-id", f"{call}: the record says {dimension}={said}")
+        for path, get in self._asked:
+            number = get(given)
+            if number is not UNKNOWN and type(number) not in (int, float):
+                raise UnresolvedError(f"{show(path)}: {describe(number)} where a number is asked for")
         outputs = call.outputs
-        for each in self._outputs:
+        for each in self.globs:
             outputs[each.port] = self._files(call, each, given)
         record = outputs.get(RECORD)
         if type(record) is File:
@@ -143,7 +158,7 @@ class Tool:
         self._calls.append(call)
         return outputs
 
-    def _files(self, call: Call, output: _Output, given: Mapping[str, Any]) -> Any:
+    def _files(self, call: Call, output: Output, given: Mapping[str, Any]) -> Any:
         names = output.names(given)
         if names is UNKNOWN:
             return UNKNOWN
@@ -163,13 +178,16 @@ class Tool:
         return found[0]
 
     def _check_runtime(self, given: Mapping[str, Any]) -> None:
-        seen = tuple([given[port] for port in self._runtime])
+        seen = tuple([get(given) for get in self._runtime])
         if seen == self._runtime_seen:
             return
         self._runtime_seen = seen
-        for port, file in zip(self._runtime, seen, strict=True):
-            if type(file) is File and (file.location is None or not file.location.startswith("runtime/")):
-                self._fault("wrong-runtime", f"{port!r} is {file.name!r} at {file.location!r}, not below 'runtime/'")
+        for path, file in zip(self.runtime, seen, strict=True):
+            if type(file) is File and not (file.location or "").startswith("runtime/"):
+                text = f"{show(path)} is {file.name!r} at {file.location!r}, not below 'runtime/'"
+                self._fault("wrong-runtime", text)
+            elif type(file) is not File and file is not UNKNOWN:
+                self._fault("wrong-runtime", f"{show(path)} is {describe(file)}, no file")
         if type(seen[0]) is File and seen[0].name != "quantum_runner.py":
             self._fault("wrong-runtime", f"the command runs {seen[0].name!r}, not the quantum runner")
 
@@ -180,7 +198,7 @@ class Tool:
                 fields = record_fields(record_fields(kind)["inputs"]) if "inputs" in record_fields(kind) else {}
                 for each in fields:
                     found.setdefault(each, []).append((QUANTUM, "inputs", each))
-            elif name not in command.runtime and kind.holds_files:
+            elif (name,) not in command.runtime and kind.holds_files:
                 found.setdefault(name, []).append((name,))
         return tuple((name, tuple(found[name])) for name in sorted(found))
 
@@ -284,10 +302,10 @@ def _data_id(words: list[Template]) -> dict[str, Template]:
     return found
 
 
-def _path_of(word: Template, what: str) -> str:
+def _path_of(word: Template, what: str) -> Path:
     match word.reference:
-        case (str(port), "path"):
-            return port
+        case (*path, "path") if path:
+            return tuple(path)
     raise WrongToolError("wrong-command", f"{what} is not the path of an input file")
 
 
@@ -324,7 +342,7 @@ def _text(template: Template) -> Getter:
     return join
 
 
-def _output(name: str, node: Node, kinds: Kinds) -> _Output:
+def _output(name: str, node: Node, kinds: Kinds) -> Output:
     only(node, {"id", "type", "label", "doc", "outputBinding"}, f"output {name!r}")
     binding = node.get("outputBinding")
     if not isinstance(binding, dict) or not binding.get("glob"):
@@ -337,6 +355,22 @@ def _output(name: str, node: Node, kinds: Kinds) -> _Output:
     glob = binding["glob"]
     if isinstance(glob, list):
         several = [_text(parse(each)) for each in glob]
-        return _Output(name, lambda inputs: [each(inputs) for each in several], array)
+        return Output(name, lambda inputs: [each(inputs) for each in several], array, None)
     template = parse(glob)
-    return _Output(name, getter(template.reference) if template.reference else _text(template), array)
+    return Output(name, getter(template.reference) if template.reference else _text(template), array, template)
+
+
+def _asked(node: Node) -> tuple[Path, ...]:
+    """The parameter references in requirements and hints that say how much of something; others are left alone."""
+    found: dict[Path, None] = {}
+    for field_name in ("requirements", "hints"):
+        for name, each in classes(node.get(field_name)).items():
+            if name.rsplit(":", 1)[-1] in ("ResourceRequirement", "ToolTimeLimit", "Cluster", "Retry", "Job"):
+                for value in each.values():
+                    try:
+                        path = parse(value).reference
+                    except UnsupportedError:
+                        continue
+                    if path is not None:
+                        found[path] = None
+    return tuple(found)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from compiler.certificate import certify, find_node
-from compiler.certificate.canonical import GraphForm, Ports
+from compiler.certificate.quanta import GraphForm, Ports
 from compiler.rubin import QuantumGraph
 from compiler.translate import translate
 from tests.certificate import by_hand

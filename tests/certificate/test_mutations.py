@@ -479,11 +479,11 @@ def test_findings_of_one_kind_are_told_up_to_a_limit() -> None:
     graph = dark(4, 10)
     made = translate(graph)
     order = copy.deepcopy(made.job_order)
-    for rows in next(order[name] for name in order if name.startswith("cpDark")):
+    for rows in next(order[name] for name in order if name.startswith("isr")):
         for each in rows:
-            each["outputs"]["cpDarkProc"] += "x"
+            each["inputs"]["raw"]["location"] += "x"
     found = certify(made.document, order, graph)
-    told = [str(each) for each in found.findings if each.code == "wrong-output"]
+    told = [str(each) for each in found.findings if each.code == "wrong-location"]
     assert len(told) == 21
-    assert told[-1] == "error[wrong-output]: and 20 more findings of this kind"
-    assert found.to_json()["findings"]["wrong-output"] == 40
+    assert told[-1] == "error[wrong-location]: and 20 more findings of this kind"
+    assert found.to_json()["findings"]["wrong-location"] == 40
