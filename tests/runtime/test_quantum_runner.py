@@ -29,8 +29,8 @@ pytestmark = pytest.mark.real
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dark pipeline whose isr finds no work in exposure 1001."""
     out = tmp_path_factory.mktemp("dark")
-    failing = {"fail": "exposure = 1001", "fail_exception": "lsst.pipe.base.NoWorkFound"}
-    make_demo_data("dark", out, exposures=3, detectors=1, **failing)
+    no_work = "lsst.pipe.base.NoWorkFound"
+    make_demo_data("dark", out, exposures=3, detectors=1, fail="exposure = 1001", fail_exception=no_work)
     return out
 
 
