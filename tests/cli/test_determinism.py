@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from tests.cli.conftest import Rubincwl
+from tests.frontend.interchange_forms import as_rows
 
 PROMISED = ("workflow.cwl", "job.json", "certificate.json", "pegasus/workflow.yml")
 
@@ -24,7 +25,7 @@ def contents(out: Path) -> dict[str, bytes]:
 def shuffled(graph: Path, to: Path, seed: int) -> None:
     """The same graph with its tasks, types and quanta in another order."""
     with zstandard.open(graph) as stream:
-        lines = [json.loads(line) for line in stream.read().decode().splitlines() if line]
+        lines = as_rows(json.loads(line) for line in stream.read().decode().splitlines() if line)
     draw = random.Random(seed)
     order = ("graph", "dataset_type", "task", "dataset")
     groups = [[each for each in lines if each["kind"] == kind] for kind in order]
