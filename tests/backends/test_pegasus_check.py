@@ -10,7 +10,7 @@ import pytest
 
 from compiler.backends.pegasus.check import check_planning, check_workflow
 from compiler.backends.pegasus.profiles import KEYS
-from compiler.backends.pegasus.workflow import VERSION
+from compiler.backends.pegasus.documents import VERSION
 
 Workflow = dict[str, Any]
 

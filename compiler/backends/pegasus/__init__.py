@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 
 from compiler.backends.pegasus import catalogs
 from compiler.backends.pegasus.check import check_planning
-from compiler.backends.pegasus.faults import find_faults
+from compiler.backends.pegasus.documents import Writer, documents_of
+from compiler.backends.pegasus.faults import find_clashes, find_faults
+from compiler.backends.pegasus.partition import Limits
 from compiler.backends.pegasus.plan_script import write_plan_script
 from compiler.backends.pegasus.settings import Settings, read_settings
 from compiler.backends.pegasus.worker_script import WORKER_SCRIPT, worker_script
-from compiler.backends.pegasus.workflow import abstract, dependency_lines, gathering_lines, job_lines, write_workflow
+from compiler.backends.pegasus.workflow import abstract
 from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph
 from providers.base import Provider
 
 __all__ = ["Settings", "ids_of", "lower", "read_settings"]
+
+_NAMED_AT_MOST = 5
 
 
 def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) -> list[Diagnostic]:
@@ -34,20 +37,19 @@ def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) 
     plan = abstract(jobs)
     replicas = catalogs.replicas_of(plan, provider, settings, findings)
     catalogs.write_transformations(out / "transformations.yml", plan, provider, settings, findings)
-    catalogs.write_replicas(out / "replicas.yml", replicas.lines(jobs.files.names))
     catalogs.write_sites(out / "sites.yml", provider, settings)
-    properties = catalogs.properties_of()
+    find_faults(plan, findings)
+    if findings.errors:
+        return list(findings)  # jobs that wait for each other cannot even be put in an order
+    documents = documents_of(plan, Limits(settings.partition_jobs, settings.partition_files))
+    find_clashes(plan, documents, findings)
+    Writer(plan, documents, replicas).write(out, findings)
+    properties = catalogs.properties_of(partitioned=len(documents) > 1)
     catalogs.write_properties(out / "pegasus.properties", properties)
     findings.items.extend(check_planning(properties, (), {}))
-
-    find_faults(plan, replicas, findings)
-    if not findings.errors:
-        lines = chain(job_lines(plan, range(len(jobs)), findings), gathering_lines(plan))
-        write_workflow(out / "workflow.yml", plan.name, lines, dependency_lines(plan))
-
     runtime = [location for location in jobs.files.locations if location.startswith("runtime/")]
     write_plan_script(out / "plan.sh", runtime)
-    _warn_of_placeholders(out, provider, findings)
+    _warn_of_placeholders(out, [each.replicas for each in documents], provider, findings)
     return list(findings)
 
 
@@ -68,11 +70,12 @@ def _write_worker_script(path: Path, settings: Settings, findings: Findings) -> 
     path.write_text(worker_script(setup))
 
 
-def _warn_of_placeholders(out: Path, provider: Provider, findings: Findings) -> None:
-    files = [out / name for name in ("sites.yml", "replicas.yml", "transformations.yml", "pegasus.properties")]
+def _warn_of_placeholders(out: Path, replicas: list[str], provider: Provider, findings: Findings) -> None:
+    files = [out / name for name in ("sites.yml", *replicas, "transformations.yml", "pegasus.properties")]
     for mark, names in catalogs.marks_in(files, (*provider.placeholders(), catalogs.INPUTS_MARK)).items():
+        some = names if len(names) < _NAMED_AT_MOST else [*names[: _NAMED_AT_MOST - 1], f"{len(names)} files in all"]
         findings.warning(
             "placeholder",
-            f"{mark.mark} in {', '.join(names)} stands for {mark.meaning}",
+            f"{mark.mark} in {', '.join(some)} stands for {mark.meaning}",
             help=f"set {mark.setting} and compile again; plan.sh refuses until then",
         )

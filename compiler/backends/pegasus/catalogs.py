@@ -48,12 +48,12 @@ class Replicas:
     place: list[Pair | None]
     """Shape (existing files,): None for one that jobs cannot reach, which is told, and for an executable."""
 
-    def lines(self, names: Sequence[str]) -> Iterator[str]:
-        """The replica catalog's entries as Pegasus.api writes them, one a line."""
-        for lfn, place in zip(names, self.place, strict=False):
-            if place is not None:
-                site, pfn = place
-                yield f'{{"lfn": {json_string(lfn)}, "pfns": [{{"site": "{site}", "pfn": {json_string(pfn)}}}]}}'
+    def lines(self, names: Sequence[str], files: Iterable[int]) -> Iterator[str]:
+        """The replica catalog's entries for some of the files as Pegasus.api writes them, one a line."""
+        for file in files:
+            if (place := self.place[file]) is not None:
+                lfn, site, pfn = json_string(names[file]), place[0], json_string(place[1])
+                yield f'{{"lfn": {lfn}, "pfns": [{{"site": "{site}", "pfn": {pfn}}}]}}'
 
 
 def replicas_of(plan: Abstract, provider: Provider, settings: Settings, findings: Findings) -> Replicas:
@@ -204,9 +204,11 @@ def _transformation(
     )
 
 
-def properties_of() -> dict[str, str]:
+def properties_of(partitioned: bool = False) -> dict[str, str]:
     """Pegasus' properties; what is left out stands at its default."""
-    return {
+    # Sub-workflows clean up behind them, too; what others read of them is copied to the main one's scratch space.
+    deferred = {"pegasus.file.cleanup.scope": "deferred"} if partitioned else {}
+    return deferred | {
         "pegasus.catalog.site.file": "sites.yml",
         "pegasus.catalog.replica": "YAML",
         "pegasus.catalog.replica.file": "replicas.yml",

@@ -20,8 +20,8 @@ from itertools import pairwise
 from typing import Any
 
 from compiler.backends.pegasus import profiles
+from compiler.backends.pegasus.documents import VERSION
 from compiler.backends.pegasus.quoting import FILE_NAME, LONGEST_ARGUMENTS, LONGEST_NODE_ALLOWED, node_name
-from compiler.backends.pegasus.workflow import VERSION
 from compiler.diagnostics import Diagnostic, Findings, Origin
 
 ID = re.compile(r"[A-Za-z0-9_-]+")

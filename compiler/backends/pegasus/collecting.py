@@ -10,6 +10,11 @@ COLLECT = "_collect"
 """The transformation, and the id of the last job."""
 AT_MOST = 200
 """Inputs of one job: a transfer costs about half a second."""
+RECORDS = "_records.jsonl"
+"""With which files of records end; the runner's verb ``collect`` looks for it."""
+
+Source = tuple[str, str]
+"""The id of a job and the file of records that it makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,40 +22,34 @@ class Gathering:
     """One job that joins files of records."""
 
     id: str
-    parents: tuple[str, ...]
-    """Ids of the jobs that made its inputs."""
-    suffix: str
-    """With which, after the job's id, every file of records ends."""
-
-    @property
-    def inputs(self) -> list[str]:
-        return [parent + self.suffix for parent in self.parents]
+    sources: tuple[Source, ...]
 
     @property
     def output(self) -> str:
-        return self.id + self.suffix
+        return self.id + RECORDS
 
     @property
     def is_last(self) -> bool:
+        """Whether nobody gathers what it makes, so that it is a result."""
         return self.id == COLLECT
 
 
-def gatherings(ids: Sequence[str], suffix: str, name: str = COLLECT) -> tuple[Gathering, ...]:
-    """The tree of jobs that gather the records of the jobs `ids`; its root, called `name`, stands last.
+def gatherings(sources: Sequence[Source], id: str = COLLECT) -> tuple[Gathering, ...]:
+    """The tree of jobs that gather `sources`; its root, called `id`, stands last.
 
-    >>> [each.id for each in gatherings([f"isr-{n}" for n in range(400)], ".jsonl")]
+    >>> [each.id for each in gatherings([(f"isr-{n}", f"isr-{n}.jsonl") for n in range(400)])]
     ['_collect-1-1', '_collect-1-2', '_collect']
     """
     made: list[Gathering] = []
     for level in count(1):
-        if len(ids) <= AT_MOST:
+        if len(sources) <= AT_MOST:
             break
-        groups = range(0, len(ids), AT_MOST)
+        groups = range(0, len(sources), AT_MOST)
         width = len(str(len(groups)))
         row = [
-            Gathering(f"{name}-{level}-{number:0{width}d}", tuple(ids[first : first + AT_MOST]), suffix)
+            Gathering(f"{id}-{level}-{number:0{width}d}", tuple(sources[first : first + AT_MOST]))
             for number, first in enumerate(groups, 1)
         ]
         made += row
-        ids = [each.id for each in row]
-    return (*made, Gathering(name, tuple(ids), suffix)) if ids else ()
+        sources = [(each.id, each.output) for each in row]
+    return (*made, Gathering(id, tuple(sources))) if sources else ()

@@ -7,14 +7,15 @@ of a million quanta cannot be looked at job by job.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.backends.pegasus import profiles
 from compiler.backends.pegasus.arguments import mixed_jobs
-from compiler.backends.pegasus.catalogs import Replicas
+from compiler.backends.pegasus.collecting import COLLECT
+from compiler.backends.pegasus.documents import Document
 from compiler.backends.pegasus.levels import levels_of
 from compiler.backends.pegasus.quoting import LONGEST_NODE_ALLOWED, node_name, strange_names
 from compiler.backends.pegasus.workflow import Abstract, unsafe_arguments
@@ -25,14 +26,30 @@ _FILE = "workflow.yml"
 _NAMED_AT_MOST = 5
 
 
-def find_faults(plan: Abstract, replicas: Replicas, findings: Findings) -> None:
-    """Everything wrong with the workflow that is about to be written, but for the length of arguments."""
+def find_faults(plan: Abstract, findings: Findings) -> None:
+    """Everything wrong with the jobs, but for the length of arguments."""
     _files(plan, findings)
-    _names(plan, findings)
     _commands(plan, findings)
     _profiles(plan, findings)
-    if _handing_over(plan.jobs, replicas, findings):
+    if _handing_over(plan.jobs, findings):
         _cycles(plan.jobs, findings)
+
+
+def find_clashes(plan: Abstract, documents: Iterable[Document], findings: Findings) -> None:
+    """Ids of jobs, and of DAGMan's nodes, that are one; those of jobs that documents add are among them."""
+    names = [name.replace(".", "_").replace("+", "_").replace("=", "_") + "_" for name in plan.names]
+    added = [id for each in documents for id in each.ids()]
+    nodes = [names[tool] + id for tool, id in zip(plan.tools, plan.ids, strict=True)]
+    nodes += [node_name(COLLECT, id) for id in added]
+    for id in _twice([*plan.ids, *added]):
+        _error(findings, "duplicate-id", f"two jobs have the id {id!r}, so one is lost", id)
+    for node in _twice(nodes):
+        _error(findings, "duplicate-node", f"two jobs become the DAGMan node {node!r}, so one is lost")
+    if max(map(len, nodes), default=0) > LONGEST_NODE_ALLOWED:
+        for node in nodes:
+            if len(node) > LONGEST_NODE_ALLOWED:
+                message = f"files called after the node {node[:40]!r}... would have too long names"
+                _error(findings, "long-name", message)
 
 
 def _error(findings: Findings, code: str, message: str, job: str = "") -> None:
@@ -45,7 +62,6 @@ def _files(plan: Abstract, findings: Findings) -> None:
     for place in strange_names(files.names):
         _error(findings, "bad-file-name", f"the file name {files.names[place]!r} is not of A-Z a-z 0-9 . _ + -")
     ours = [*map(plan.records, np.flatnonzero(plan.recorded).tolist()), *plan.checkpoints()]
-    ours += [each.output for each in plan.gatherings]
     names = [*files.names, *ours] if ours else files.names
     before = set(files.names[: files.existing]) if (twice := _twice(names)) else set()
     for name in sorted(twice):
@@ -64,23 +80,6 @@ def _twice(names: Sequence[str]) -> list[str]:
     equal = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
     suspects = np.unique(np.concatenate([order[equal], order[equal + 1]])).tolist()
     return [name for name, times in Counter(names[place] for place in suspects).items() if times > 1]
-
-
-def _names(plan: Abstract, findings: Findings) -> None:
-    """Ids of jobs, and the names that DAGMan's nodes will have."""
-    gathering = [(each.id, node_name("_collect", each.id)) for each in plan.gatherings]
-    ids = [*plan.ids, *(id for id, _ in gathering)]
-    names = [name.replace(".", "_").replace("+", "_").replace("=", "_") + "_" for name in plan.names]
-    nodes = [names[tool] + id for tool, id in zip(plan.tools, plan.ids, strict=True)] + [node for _, node in gathering]
-    for id in _twice(ids):
-        _error(findings, "duplicate-id", f"two jobs have the id {id!r}, so one is lost", id)
-    for node in _twice(nodes):
-        _error(findings, "duplicate-node", f"two jobs become the DAGMan node {node!r}, so one is lost")
-    if max(map(len, nodes), default=0) > LONGEST_NODE_ALLOWED:
-        for node in nodes:
-            if len(node) > LONGEST_NODE_ALLOWED:
-                message = f"files called after the node {node[:40]!r}... would have too long names"
-                _error(findings, "long-name", message)
 
 
 def _commands(plan: Abstract, findings: Findings) -> None:
@@ -105,7 +104,7 @@ def _profiles(plan: Abstract, findings: Findings) -> None:
             _error(findings, code, f"job {plan.ids[job]!r}: {message}", plan.ids[job])
 
 
-def _handing_over(jobs: JobGraph, replicas: Replicas, findings: Findings) -> bool:
+def _handing_over(jobs: JobGraph, findings: Findings) -> bool:
     """Whether every file that is read is there or made by one call; what is not is told."""
     files, reads, writes = jobs.files, jobs.calls.reads.item, jobs.calls.writes.item
     size = max(len(files), int(reads.max(initial=-1)) + 1, int(writes.max(initial=-1)) + 1)

@@ -15,7 +15,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$here"
 export PEGASUS_RUBINCWL_OUT=${here%%/*}
 
-if left=$(grep -HnoE -m 3 '@[A-Z][A-Z_]*@' sites.yml replicas.yml transformations.yml pegasus.properties); then
+if left=$(grep -HnoE -m 3 '@[A-Z][A-Z_]*@' sites.yml *replicas.yml transformations.yml pegasus.properties); then
     echo "plan.sh: placeholders are left; compile again with the settings, or replace them:" >&2
     echo "$left" >&2
     exit 2

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from compiler.backends.pegasus.partition import Limits
 from compiler.diagnostics import Findings, closest
 
 
@@ -24,6 +25,10 @@ class Settings:
     host, which then travels with every job."""
     retries: int = 2
     """How often Pegasus' own jobs (transfers, clean-ups, sub-workflows) are tried again; each other job says itself."""
+    partition_jobs: int = Limits().jobs
+    """A workflow of more jobs than this becomes one of sub-workflows."""
+    partition_files: int = Limits().files
+    """And one whose jobs use more files than this, each counted once a job."""
 
 
 def read_settings(given: Mapping[str, Any], findings: Findings) -> Settings:
@@ -39,6 +44,10 @@ def read_settings(given: Mapping[str, Any], findings: Findings) -> Settings:
         findings.error("bad-setting", f"container_type is {settings.container_type!r}", help="singularity or docker")
     if not isinstance(settings.retries, int) or settings.retries < 0:
         findings.error("bad-setting", f"retries is {settings.retries!r}, which is no number of tries")
+    for name in ("partition_jobs", "partition_files"):
+        number = getattr(settings, name)
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            findings.error("bad-setting", f"{name} is {number!r}, which is no number of them")
     script = settings.setup_script
     if script is not None and (not script.removeprefix("file://").startswith("/") or set(script) & set(" \t\n$'\"\\")):
         help = "Pegasus sources it without quotes: an absolute path without spaces"

@@ -1,0 +1,117 @@
+"""Jobs as lines of JSON: what many have in common is encoded once, and a job's line is joined from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.backends.pegasus.arguments import length_of
+from compiler.backends.pegasus.collecting import COLLECT, Gathering
+from compiler.backends.pegasus.labels import labels_of
+from compiler.backends.pegasus.profiles import profiles_of
+from compiler.backends.pegasus.program import NAMESPACE
+from compiler.backends.pegasus.quoting import LONGEST_ARGUMENTS, json_string
+from compiler.backends.pegasus.workflow import CHECKPOINT, Abstract, unsafe_arguments
+from compiler.diagnostics import Findings
+from compiler.jobs import Request, Rows
+
+_INPUT = '","type":"input"}'
+_RESULT = '","type":"output","stageOut":true,"registerReplica":false}'
+_PASSED_ON = '","type":"output","stageOut":false,"registerReplica":false}'
+_KEPT = '","type":"checkpoint","stageOut":false,"registerReplica":false}'
+
+
+class JobLines:
+    """The jobs of a workflow as Pegasus.api would say them, each in one line."""
+
+    def __init__(self, plan: Abstract) -> None:
+        jobs = plan.jobs
+        self._plan = plan
+        self._inputs, self._outputs = _without(jobs.inputs, plan.hidden), _without(jobs.outputs, plan.hidden)
+        self._heads = plan.heads.tolist()
+        self._batches = jobs.calls.batch[plan.heads].tolist()
+        self._firsts = [batch.first for batch in jobs.calls.batches]
+        self._labels = labels_of(jobs, plan.heads)
+        self._profiles = [_json(profiles_of(request)) for request in jobs.requests]
+        self._request, self._recorded = jobs.request.tolist(), plan.recorded.tolist()
+
+    def of(self, numbers: Iterable[int], findings: Findings) -> Iterator[str]:
+        """The jobs `numbers`; a command that is too long is a finding."""
+        plan, names = self._plan, self._plan.file_names
+        for job in numbers:
+            made = [names[file] for file in self._outputs.of(job).tolist()]
+            uses = [_uses([names[file] for file in self._inputs.of(job).tolist()], _INPUT), _uses(made, _RESULT)]
+            calls = plan.jobs.members.of(job).tolist()
+            batch = self._batches[job]
+            words = [plan.arguments.shared_by(self._heads[job], batch, self._firsts[batch])]
+            if self._recorded[job]:
+                words.append(f'"--records","{plan.records(job)}"')
+                uses.append(_uses([plan.records(job)], _PASSED_ON))
+                if len(calls) > 1:
+                    words.append(f'"--checkpoint","{plan.ids[job]}{CHECKPOINT}"')
+                    uses.append(_uses([f"{plan.ids[job]}{CHECKPOINT}"], _KEPT))
+            own = plan.arguments.own
+            arguments = ",".join(filter(None, [*words, *[own[call] for call in calls]]))
+            if (length := length_of(arguments)) > LONGEST_ARGUMENTS:
+                unsafe_arguments(plan.jobs.ids[job], f"they are {length} characters long", findings)
+            tool, profiles = plan.names[plan.tools[job]], self._profiles[self._request[job]]
+            yield _line(tool, plan.ids[job], self._labels[job], arguments, uses, profiles)
+
+
+def gathering_lines(made: Iterable[Gathering]) -> Iterator[str]:
+    """The jobs that gather records, each in one line."""
+    profiles = _json(profiles_of(Request()))
+    for each in made:
+        arguments = f'"collect","--output","{each.output}"'
+        uses = [
+            _uses([file for _, file in each.sources], _INPUT),
+            _uses([each.output], _RESULT if each.is_last else _PASSED_ON),
+        ]
+        yield _line(COLLECT, each.id, '"gathers records"', arguments, uses, profiles)
+
+
+def subworkflow_line(
+    id: str, file: str, label: str, arguments: Sequence[str], inputs: Sequence[str], outputs: Sequence[str]
+) -> str:
+    """A job that plans and runs the workflow in `file`; what it makes for others is no result once more."""
+    document = f'{{"lfn":"{file}","forPlanning":true,"type":"input"}}'
+    uses = ",".join(filter(None, [document, _uses(inputs, _INPUT), _uses(outputs, _PASSED_ON)]))
+    return (
+        f'{{"type":"pegasusWorkflow","file":"{file}","id":"{id}","nodeLabel":{json_string(label)},'
+        f'"arguments":{_json(arguments)},"uses":[{uses}]}}'
+    )
+
+
+def parent_line(id: str, children: Sequence[str]) -> str:
+    """A job with those that wait for it."""
+    return f'{{"id":"{id}","children":[{",".join(f"{chr(34)}{child}{chr(34)}" for child in children)}]}}'
+
+
+def _line(name: str, id: str, label: str, arguments: str, uses: Iterable[str], profiles: str) -> str:
+    """`label`, `arguments` and `profiles` are JSON already; names and ids hold nothing that it would escape."""
+    return (
+        f'{{"type":"job","namespace":"{NAMESPACE}","name":"{name}","id":"{id}","nodeLabel":{label},'
+        f'"arguments":[{arguments}],"uses":[{",".join(filter(None, uses))}],"profiles":{profiles}}}'
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _uses(names: Sequence[str], end: str) -> str:
+    """Files of one kind. No sizes: the planner has no use for them, and its schema does not allow numbers."""
+    between = end + ',{"lfn":"'
+    return f'{{"lfn":"{between.join(names)}{end}' if names else ""
+
+
+def _without(rows: Rows, hidden: NDArray[np.bool_]) -> Rows:
+    """The rows without the files that are `hidden`."""
+    kept = ~hidden[rows.item]
+    start = np.zeros(len(rows.start), dtype=np.int64)
+    np.cumsum(np.bincount(rows.row[kept], minlength=len(rows)), out=start[1:])
+    return Rows(start, rows.item[kept])
