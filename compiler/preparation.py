@@ -43,12 +43,14 @@ def prepare(
     """
     from compiler.analysis.clustering import choose
     from compiler.analysis.sharding import shard
+    from compiler.frontend.bps import check_labels
     from compiler.translate.plan import Runtime
 
+    algorithm, options = configuration.clustering(findings)
     with observe("decide what quanta ask for"):
-        requests, reasons = _requests(graph, configuration, findings)
+        check_labels(configuration.bps, [task.label for task in graph.tasks], findings)
+        requests, reasons = _requests(graph, configuration, findings, clustered=algorithm == "bps")
     with observe("cluster"):
-        algorithm, options = configuration.clustering(findings)
         clustering = choose(graph, requests, configuration.bps.clusters(), algorithm, options, findings)
         if algorithm == "bps":
             clustering = replace(clustering, whole=_whole_jobs(configuration))
@@ -58,14 +60,17 @@ def prepare(
     return Prepared(runtime, requests, reasons, clustering, keep)
 
 
-def _requests(graph: QuantumGraph, configuration: Configuration, findings: Findings) -> tuple[Requests, Reasons]:
+def _requests(
+    graph: QuantumGraph, configuration: Configuration, findings: Findings, *, clustered: bool
+) -> tuple[Requests, Reasons]:
     from compiler.analysis.resources import Written, make_requests, read_records
 
     own = configuration.own
     records = None
     if (file := own.file("records")) is not None:
         records = read_records(file, findings, own.place("records"))
-    clusters = {label: spec.name for spec in configuration.bps.clusters() for label in spec.pipetasks}
+    specs = configuration.bps.clusters() if clustered else ()
+    clusters = {label: spec.name for spec in specs for label in spec.pipetasks}
     return make_requests(
         graph,
         Written(own.rules, lambda index, key: own.place("rules", index, key)),
