@@ -18,6 +18,7 @@ from compiler.frontend.interchange_lines import (
     Numbers,
     Values,
 )
+from compiler.rubin.build import Ids
 from compiler.rubin.columns import Column
 from compiler.rubin.files import UNKNOWN, Ints
 from compiler.rubin.ids import parse_ids
@@ -39,18 +40,18 @@ def columns(given: Mapping[str, Values], dimensions: Sequence[str], count: int) 
     return [_column(given[name], count, name) for name in dimensions]
 
 
-def ids(given: list[str | None] | None, count: int) -> list[bytes | None] | None:
+def ids(given: list[str | None] | None, count: int) -> Ids | None:
     """16 bytes each, or None for those that are to be derived."""
     if given is None:
         return None
     _as_many(given, count, "ids")
     try:
-        known = parse_ids([text for text in given if text is not None]).tolist()
+        known = parse_ids([text for text in given if text is not None])
     except ValueError as error:
         raise FaultError("broken-graph", str(error), "ids") from None
     if len(known) == count:
-        return known  # type: ignore[no-any-return]
-    rest = iter(known)
+        return known
+    rest = iter(known.tolist())
     return [None if text is None else next(rest) for text in given]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
-from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -113,7 +112,9 @@ def _files(graph: QuantumGraph, first: int, end: int) -> FileColumns | None:
         _placed(files.paths[low:high], rows, end - first, None),
         sizes[0] if len(known) == 1 else _placed(sizes, rows, end - first, None),
         formatters[0] if len(set(formatters)) == 1 else _placed(formatters, rows, end - first, ""),
-        _placed(checksums, rows, end - first, None) if checksums is not None and any(checksums) else None,
+        _placed(checksums, rows, end - first, None)
+        if checksums is not None and any(each is not None for each in checksums)
+        else None,
     )
 
 
@@ -200,5 +201,9 @@ def _ids(given: GivenIds, first: int, end: int) -> list[str | None] | None:
     low, high = np.searchsorted(given.numbers, [first, end]).tolist()
     if low == high:
         return None
-    texts = [str(UUID(bytes=id)) for id in given.ids[low:high].tolist()]
+    texts = [_text(id.hex()) for id in given.ids[low:high].tolist()]
     return _placed(texts, (given.numbers[low:high] - first).tolist(), end - first, None)
+
+
+def _text(id: str) -> str:
+    return f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}"

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.rubin.columns import Column, EdgeRows, Table, Vocabulary, ints, starts
+from compiler.rubin.columns import Column, EdgeRows, Table, Vocabulary, distinct, ints, starts
 from compiler.rubin.files import UNKNOWN, Files, Ints, StoredFile
 from compiler.rubin.graph import Connection, DatasetType, Edges, InitQuantum, QuantumGraph, Task, Value
 from compiler.rubin.ids import GivenIds, dataset_id, init_id, quantum_id
@@ -192,10 +192,13 @@ class GraphBuilder:
             given_ids.append(rows.given.array())
             given_handles.append(handles[ints(rows.given.rows)])
         ids, who = np.concatenate(given_ids), np.concatenate(given_handles)
-        halves = ids.view(">u8").reshape(len(ids), 2).T
-        order = np.lexsort([who, halves[1], halves[0]])
-        again = ids[order[1:]] == ids[order[:-1]]
-        return sorted(doubled | set(who[order[1:]][again].tolist()))
+        halves = np.ascontiguousarray(ids.view(np.uint64).reshape(len(ids), 2).T)
+        # Different ids hardly ever share a half, and one half is sorted much faster than whole ids.
+        if len(distinct(halves[1])) < len(ids):
+            order = np.lexsort((who, *halves))
+            again = ids[order[1:]] == ids[order[:-1]]
+            doubled.update(who[order[1:]][again].tolist())
+        return sorted(doubled)
 
     def finish(self) -> QuantumGraph:
         """The graph; raises `ValueError` if tasks depend on each other in a circle."""
@@ -291,7 +294,7 @@ class _GivenRows:
     def extend(self, first: int, ids: Ids | None) -> None:
         """The ids of rows from `first` on."""
         if isinstance(ids, np.ndarray):
-            self.rows.extend(range(first, first + len(ids)))
+            self.rows.frombytes(np.arange(first, first + len(ids), dtype=np.int32).tobytes())
             self.ids += ids.tobytes()
         elif ids is not None:
             self.rows.extend(row for row, id in enumerate(ids, first) if id is not None)

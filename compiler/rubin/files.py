@@ -73,7 +73,7 @@ class Files(Mapping[int, StoredFile]):
             return [column[i] for i in order.tolist()] if moved else column
 
         codes = np.fromiter(map(place.__getitem__, formatters), dtype=np.int32, count=len(formatters))
-        if checksums is not None and not any(checksums):
+        if checksums is not None and all(each is None for each in checksums):
             checksums = None
         return cls(
             numbers[order].astype(np.int32),

@@ -117,11 +117,11 @@ _NIBBLE[[ord(digit) for digit in "ABCDEF"]] = range(10, 16)
 
 
 def _parse(text: str) -> bytes:
-    plain = text.replace("-", "")
-    # Without the check of its length, spaces between digits would be skipped.
-    if len(plain) != 32:
-        raise ValueError(f"'{text}' is not an id of 32 hexadecimal digits")
     try:
-        return bytes.fromhex(plain)
+        id = bytes.fromhex(text.replace("-", ""))
     except ValueError:
-        raise ValueError(f"'{text}' is not an id of 32 hexadecimal digits") from None
+        id = b""
+    # Spaces between digits are skipped, and then some are missing.
+    if len(id) != 16:
+        raise ValueError(f"'{text}' is not an id of 32 hexadecimal digits")
+    return id

@@ -16,7 +16,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import integers
 
-from compiler.diagnostics import CompileError, Diagnostic, Span
+from compiler.diagnostics import CompileError, Diagnostic, Span, render
 from compiler.frontend.interchange import read_interchange, write_interchange
 from compiler.frontend.quantum_graph import read_quantum_graph
 from compiler.rubin import QuantumGraph
@@ -231,6 +231,15 @@ def test_the_documented_blocks_are_the_same_graph(example: list[str], in_blocks:
     assert read(tmp_path / "blocks.ndjson", in_blocks) == read(tmp_path / "rows.ndjson", example)
     validator = jsonschema.Draft202012Validator(schema("interchange"))
     assert all(validator.is_valid(json.loads(line)) for line in in_blocks)
+
+
+def test_of_a_long_line_only_the_neighbourhood_of_a_fault_is_shown(in_blocks: list[str], tmp_path: Path) -> None:
+    path = "x" * 5000
+    lines = replaced(replaced(in_blocks, 7, "raw_0.fits", path), 7, '"sizes":508', '"sizes":-1')
+    (found,) = findings_of(tmp_path / "graph.ndjson", lines)
+    _, line, carets = render(found).splitlines()
+    assert len(line) < 420
+    assert line[carets.index("^") : carets.rindex("^") + 1] == '"sizes"'
 
 
 def test_a_block_that_repeats_a_line_of_its_own_is_told(in_blocks: list[str], tmp_path: Path) -> None:
