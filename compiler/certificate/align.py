@@ -322,7 +322,8 @@ def _equal(task: Task, kind: str, wanted: dict[int, Pairs], got: dict[str, list[
             raise OddError(f"{task.label!r}, connection {name!r}: other {kind}s than in the graph")
         left.discard(place)
     if left:
-        raise OddError(f"{task.label!r}: a connection of the graph has no {kind}s")
+        names = ", ".join(repr(task.connections[place].name) for place in sorted(left))
+        raise OddError(f"{task.label!r}: no {kind}s on connection {names}")
 
 
 def _joined(names: Names, rows: int) -> list[Any]:

@@ -54,6 +54,14 @@ class GraphColumns:
         return found
 
     @cached_property
+    def tails(self) -> Ints:
+        """Shape (datasets,): the part of the id that is in the names of existing datasets; -1 for others."""
+        found = np.full(self.graph.n_datasets, -1, dtype=np.int64)
+        (there,) = np.nonzero(self.existing)
+        found[there] = [int.from_bytes(id[-6:]) for id in self.graph.ids_of(there.tolist())]
+        return found
+
+    @cached_property
     def init_read(self) -> list[int]:
         """Datasets that init quanta read, sorted."""
         return sorted({d for each in self.graph.init for row in each.inputs.values() for d in row})
@@ -93,13 +101,12 @@ class GraphColumns:
         codes = graph.dataset_codes[y][datasets - graph.type_start[y]]
         columns = [_chosen(self.texts(d), codes[:, i]) for i, d in enumerate(kind.dimensions)]
         found = list(map("-".join, zip(repeat(dataset_name(kind.name, ()), len(datasets)), *columns, strict=True)))
-        (there,) = np.nonzero(self.existing[datasets])
-        tails: list[str | None] = [None] * len(datasets)
-        for place, id in zip(there.tolist(), graph.ids_of(datasets[there].tolist()), strict=True):
-            tails[place] = id.hex()
-            found[place] += "+u" + id[-6:].hex()
+        tails = self.tails[datasets].tolist()
+        if self.existing[datasets].any():
+            found = [name if tail < 0 else f"{name}+u{tail:012x}" for name, tail in zip(found, tails, strict=True)]
         for place in [n for n, name in enumerate(found) if len(name) > _NEVER_CUT]:
-            found[place] = dataset_name(kind.name, graph.dataset_values(int(datasets[place])), tails[place])
+            id = f"{tails[place]:012x}" if tails[place] >= 0 else None
+            found[place] = dataset_name(kind.name, graph.dataset_values(int(datasets[place])), id)
         return found
 
     def pairs(self, side: Literal["reads", "writes"], task: int) -> dict[int, Pairs]:
@@ -200,11 +207,9 @@ class GraphColumns:
         datasets = np.flatnonzero(self.used[first : int(graph.type_start[y + 1])]) + first
         if not len(datasets):
             return
-        there = self.existing[datasets]
         rows = graph.dataset_codes[y][datasets - first]
         key = packed(rows, [len(graph.vocabulary[d]) for d in kind.dimensions])
-        tail = np.full(len(datasets), -1, dtype=np.int64)
-        tail[there] = [int.from_bytes(id[-6:]) for id in graph.ids_of(datasets[there].tolist())]
+        tail = self.tails[datasets]
         order = np.lexsort((tail, key))
         datasets, tail = datasets[order], tail[order]
         place[datasets] = np.arange(len(datasets)) + place.max(initial=-1) + 1

@@ -22,8 +22,10 @@ from compiler.certificate.ledger import Ledger
 from compiler.diagnostics import Diagnostic
 from compiler.rubin import QuantumGraph
 
-EXPLAINED = 1_000_000
-"""Quanta of the largest graph whose differences are looked for call by call, at 0.1 ms and 5 kB a quantum."""
+EXPLAINED = 500_000
+"""Quanta of the largest graph whose differences are looked for call by call, at 70 µs and 4 kB a quantum."""
+
+_SMALLER = f"all differences are told for graphs of up to {EXPLAINED} quanta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def _judged(
         except RecursionError:
             odd = "the job order is nested too deeply"
     if columns.graph.n_quanta > EXPLAINED:
-        ledger.error("unexplained-difference", f"the workflow is not shown to be the quantum graph: {odd}")
+        text = f"the workflow is not shown to be the quantum graph: {odd}"
+        ledger.error("unexplained-difference", text, help=_SMALLER)
         return counted(columns)
     evaluation = program.interpret(job_order)
     unproved += evaluation.unproved

@@ -187,8 +187,11 @@ class Given:
         self.locations: list[str] = []
         self.names: list[str] = []
         self.sizes: list[int | None] = []
+        self._by_location: dict[str, int] = {}
+        self._numbers: dict[tuple[str, ...], dict[str, int]] = {}
+        """By the names of the fields of File objects, then by location."""
         self._told: list[object] = []
-        self._number: dict[str, int] = {}
+        """Base names as the job order says them."""
 
     def column(self, values: Sequence[Any]) -> Column:
         """The column of plain values, a row each; raises `OddError` for what is not alike in all rows."""
@@ -213,32 +216,48 @@ class Given:
             raise OddError(f"records in the job order of which some have no {missing}") from None
 
     def _files(self, rows: Sequence[dict[str, Any]]) -> Files:
-        def said(name: str) -> list[Any]:
-            return [row.get(name) for row in rows]
-
-        fields = classes, locations, names, sizes = said("class"), said("location"), said("basename"), said("size")
-        known = sum(len(rows) - each.count(None) for each in fields)
-        if known != sum(map(len, rows)) or classes.count("File") < len(rows) or set(map(type, locations)) != {str}:
-            raise OddError("a File in the job order that is not just class, location, basename and size")
-        if not set(map(type, sizes)) <= {int, type(None)}:
-            raise OddError("a File in the job order whose size is no number")
-        number = self._number
-        for place, location in enumerate(locations):
-            if location not in number:
-                number[location] = len(self.names)
-                self.names.append(_base_name(location, names[place]))
-                self.locations.append(location)
-                self.sizes.append(sizes[place])
-                self._told.append(names[place])
-        numbers = list(map(number.__getitem__, locations))
-        for told, now in ((self._told, names), (self.sizes, sizes)):
-            if list(map(told.__getitem__, numbers)) != now:
-                raise OddError("one location in the job order with two names or sizes")
+        fields = tuple(rows[0])
+        if len(set(map(len, rows))) > 1:
+            fields = _FIELDS
+            rows = [dict.fromkeys(_FIELDS) | row for row in rows]
+            if set(map(len, rows)) != {len(_FIELDS)}:
+                raise OddError("Files in the job order with other fields")
+        try:
+            columns = {name: list(map(itemgetter(name), rows)) for name in fields}
+            locations = columns["location"]
+            known = self._numbers.setdefault(fields, {})
+            for place, location in enumerate(locations):
+                if location not in known:
+                    known[location] = self._file({name: column[place] for name, column in columns.items()})
+        except (KeyError, TypeError):
+            raise OddError("Files in the job order that are not alike") from None
+        numbers = list(map(known.__getitem__, locations))
+        for name, told in (("basename", self._told), ("size", self.sizes)):
+            if name in columns and list(map(told.__getitem__, numbers)) != columns[name]:
+                raise OddError("a File in the job order with two names or sizes")
+        # By value alone 1 is True, and 1.0.
+        if columns["class"].count("File") < len(rows) or set(map(type, columns.get("size", ()))) - {int, type(None)}:
+            raise OddError("a File in the job order of another class, or whose size is no number")
         return Files(np.array(numbers, dtype=np.int64))
 
+    def _file(self, file: dict[str, Any]) -> int:
+        location, name = file.get("location"), file.get("basename")
+        if file.keys() - set(_FIELDS) or type(location) is not str or type(file.get("size")) not in (int, type(None)):
+            raise OddError("a File in the job order that is not just class, location, basename and size")
+        told = name
+        if name is None:
+            name = unquote(location.rstrip("/").rsplit("/", 1)[-1])
+        if type(name) is not str or not name or "/" in name:
+            raise OddError(f"a File at {location!r} without a usable base name")
+        number = self._by_location.setdefault(location, len(self.names))
+        if number == len(self.names):
+            self.locations.append(location)
+            self.names.append(name)
+            self._told.append(told)
+            self.sizes.append(file.get("size"))
+        elif (told, file.get("size")) != (self._told[number], self.sizes[number]):
+            raise OddError(f"a File at {location!r} with two names or sizes")
+        return number
 
-def _base_name(location: str, told: object) -> str:
-    name = unquote(location.rstrip("/").rsplit("/", 1)[-1]) if told is None else told
-    if not isinstance(name, str) or not name or "/" in name:
-        raise OddError(f"a File at {location!r} without a usable base name")
-    return name
+
+_FIELDS = ("class", "location", "basename", "size")

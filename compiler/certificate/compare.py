@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from compiler.certificate.tools import RECORD, Call, Tool
 from compiler.certificate.values import UNKNOWN, File, files_in, holds_unknown
 from compiler.diagnostics import Origin
 
+_RESERVED = re.compile("[#?%]")
 Getters = tuple[tuple[str, tuple[Callable[[Mapping[str, Any]], Any], ...]], ...]
 
 
@@ -281,7 +283,7 @@ class _Comparer:
 def same_place(location: str | None, wanted: str) -> bool:
     """Whether a job order's location, which is a URI reference, is a datastore's path."""
     if location is None or location == wanted:
-        return location is not None and ("://" in wanted or not set("#?%") & set(wanted))
+        return location is not None and ("://" in wanted or not _RESERVED.search(wanted))
     return "://" not in wanted and not set("#?") & set(location) and unquote(location) == wanted
 
 
