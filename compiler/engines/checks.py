@@ -72,7 +72,7 @@ def check_before(out: Path, engine: str) -> Needs:
     if findings.errors:
         raise ToolError(findings)
     init = "id: _init\n" in document
-    return Needs(sum(1 for _ in _records(order)) + init, environment)
+    return Needs(sum(_quanta(each) for name, each in order.items() if name.endswith("__quanta")) + init, environment)
 
 
 def _load(out: Path) -> tuple[str, dict[str, Any]]:
@@ -89,17 +89,9 @@ def _load(out: Path) -> tuple[str, dict[str, Any]]:
     return document, order
 
 
-def _records(value: object) -> Iterator[Mapping[str, Any]]:
-    """The records of quanta in a job order, however deep the scatters are nested."""
-    if isinstance(value, Mapping):
-        if "outputs" in value and value.get("class") != "File":
-            yield value
-        else:
-            for each in value.values():
-                yield from _records(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _records(each)
+def _quanta(value: object) -> int:
+    """How many records nested arrays hold."""
+    return sum(map(_quanta, value)) if isinstance(value, list) else 1
 
 
 def _files(value: object) -> Iterator[str]:

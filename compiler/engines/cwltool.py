@@ -86,7 +86,9 @@ def _events(stream: IO[str], log: IO[str], heard: _Heard) -> Iterator[Event]:
         if line.startswith(RECORD_PREFIX):
             with contextlib.suppress(ValueError):  # torn by another writer's line: the failed line still tells
                 record = json.loads(line.removeprefix(RECORD_PREFIX))
-                heard.records[_what(record)] = record
+                # Told twice: on standard error with the end of the log, on standard output without.
+                if "log_tail" in record or _what(record) not in heard.records:
+                    heard.records[_what(record)] = record
         elif _REUSED in line:
             heard.reused += 1
             yield Event("reused", "", line)
