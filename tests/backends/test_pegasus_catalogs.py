@@ -30,7 +30,7 @@ def plan(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     tools = folder / "bin"
     tools.mkdir(exist_ok=True)
     fake = tools / "pegasus-plan"
-    fake.write_text('#!/bin/sh\necho "$PWD $PEGASUS_METRICS $PEGASUS_RUBINCWL_OUT"\nprintf "%s\\n" "$@"\n')
+    fake.write_text('#!/bin/sh\necho "$PWD $PEGASUS_METRICS $RUBINCWL_OUT"\nprintf "%s\\n" "$@"\n')
     fake.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
     command = [str(folder / "pegasus" / "plan.sh"), *options]
@@ -58,7 +58,7 @@ def test_inputs_are_mapped_to_where_the_repository_is(tmp_path: Path) -> None:
 
 def test_runtime_files_come_from_the_output_folder_wherever_it_is(tmp_path: Path) -> None:
     lowered(tmp_path)
-    assert pfn(tmp_path, "graph.qg") == ("local", "file://${PEGASUS_RUBINCWL_OUT}/runtime/graph.qg")
+    assert pfn(tmp_path, "graph.qg") == ("local", "file://${RUBINCWL_OUT}/runtime/graph.qg")
 
 
 def located(location: str) -> JobGraph:
@@ -128,7 +128,7 @@ def compute(folder: Path) -> dict[str, Any]:
 
 def test_a_set_up_script_on_the_workers_is_sourced_there(tmp_path: Path) -> None:
     lowered(tmp_path, None, WHOLE, setup_script="/opt/lsst/setup.sh")
-    assert compute(tmp_path)["pegasus"]["pegasus_lite_env_source"] == "${PEGASUS_RUBINCWL_OUT}/pegasus/worker.sh"
+    assert compute(tmp_path)["pegasus"]["pegasus_lite_env_source"] == "${RUBINCWL_OUT}/pegasus/worker.sh"
     assert (tmp_path / "pegasus" / "worker.sh").read_text() == worker_script(". /opt/lsst/setup.sh")
 
 

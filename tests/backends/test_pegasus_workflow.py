@@ -140,7 +140,7 @@ def test_the_runner_is_the_executable_and_no_input(tmp_path: Path) -> None:
     assert workflow["jobs"][0]["arguments"][0] == "init"
     for each in loaded(tmp_path, "transformations.yml")["transformations"]:
         (site,) = each["sites"]
-        assert (site["type"], site["pfn"]) == ("stageable", "file://${PEGASUS_RUBINCWL_OUT}/runtime/quantum_runner.py")
+        assert (site["type"], site["pfn"]) == ("stageable", "file://${RUBINCWL_OUT}/runtime/quantum_runner.py")
 
 
 @pytest.mark.parametrize("cluster", [False, True])

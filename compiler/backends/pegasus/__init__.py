@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compiler.backends.pegasus import catalogs
 from compiler.backends.pegasus.check import check_planning
-from compiler.backends.pegasus.documents import Writer, documents_of
+from compiler.backends.pegasus.documents import RESOLVED, Writer, documents_of
 from compiler.backends.pegasus.faults import find_clashes, find_faults
 from compiler.backends.pegasus.partition import Limits
 from compiler.backends.pegasus.plan_script import write_plan_script
@@ -44,11 +44,12 @@ def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) 
     documents = documents_of(plan, Limits(settings.partition_jobs, settings.partition_files))
     find_clashes(plan, documents, findings)
     Writer(plan, documents, replicas).write(out, findings)
-    properties = catalogs.properties_of(partitioned=len(documents) > 1)
+    folder = RESOLVED if len(documents) > 1 else ""
+    properties = catalogs.properties_of(folder)
     catalogs.write_properties(out / "pegasus.properties", properties)
     findings.items.extend(check_planning(properties, (), {}))
     runtime = [location for location in jobs.files.locations if location.startswith("runtime/")]
-    write_plan_script(out / "plan.sh", runtime)
+    write_plan_script(out / "plan.sh", runtime, folder)
     _warn_of_placeholders(out, [each.replicas for each in documents], provider, findings)
     return list(findings)
 

@@ -23,9 +23,8 @@ from providers.base import COMPUTE, LOCAL, STAGING, Object, Placeholder, Problem
 if TYPE_CHECKING:
     from Pegasus import api
 
-OUT = "${PEGASUS_RUBINCWL_OUT}"
-"""The output folder: Pegasus replaces it when it plans, plan.sh sets it, so that the folder can be moved. DAGMan of
-HTCondor 23 passes variables called ``PEGASUS_*`` on, and few others, to the planner of sub-workflows."""
+OUT = "${RUBINCWL_OUT}"
+"""The output folder: Pegasus replaces it when it plans, plan.sh sets it, so that the folder can be moved."""
 INPUTS_MARK = Placeholder("@INPUTS_AT@", "the S3 URL of the repository's files, s3://bucket/prefix", "inputs_at")
 _CONTAINER = "science"
 _PLAIN_INPUT = re.compile(r"inputs(?:/[A-Za-z0-9_+=-][A-Za-z0-9._+=-]*)+")
@@ -204,15 +203,13 @@ def _transformation(
     )
 
 
-def properties_of(partitioned: bool = False) -> dict[str, str]:
-    """Pegasus' properties; what is left out stands at its default."""
-    # Sub-workflows clean up behind them, too; what others read of them is copied to the main one's scratch space.
-    deferred = {"pegasus.file.cleanup.scope": "deferred"} if partitioned else {}
-    return deferred | {
-        "pegasus.catalog.site.file": "sites.yml",
+def properties_of(folder: str = "") -> dict[str, str]:
+    """Pegasus' properties, with catalogs in `folder`; what is left out stands at its default."""
+    return {
+        "pegasus.catalog.site.file": f"{folder}sites.yml",
         "pegasus.catalog.replica": "YAML",
-        "pegasus.catalog.replica.file": "replicas.yml",
-        "pegasus.catalog.transformation.file": "transformations.yml",
+        "pegasus.catalog.replica.file": f"{folder}replicas.yml",
+        "pegasus.catalog.transformation.file": f"{folder}transformations.yml",
         # Jobs share nothing: they fetch from the staging site and put back to it.
         "pegasus.data.configuration": "nonsharedfs",
         # Inputs in an object store go from there to the job, not through a copy in staging.
@@ -221,6 +218,8 @@ def properties_of(partitioned: bool = False) -> dict[str, str]:
         "pegasus.integrity.checking": "none",
         # Workers may have no way out to Pegasus' download server.
         "pegasus.transfer.worker.package.autodownload": "false",
+        # Else a job whose files are all for others than its own (sub-)workflow counts as done, and is dropped.
+        "pegasus.data.reuse.scope": "none",
     }
 
 

@@ -21,6 +21,8 @@ from providers.base import COMPUTE, LOCAL, STAGING
 VERSION = "5.0.4"
 """Of the workflow's format, as Pegasus.api 5.1.3 writes it."""
 WORKFLOW, REPLICAS = "workflow.yml", "replicas.yml"
+RESOLVED = "resolved/"
+"""Where plan.sh puts catalogs of a partitioned workflow in which the output folder's name stands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,7 @@ class Writer:
         for part, below in zip(document.parts, self._documents[1:], strict=False):
             arguments = [
                 # A catalog of its own: each planner reads what its documents need, not the whole night.
-                f"-Dpegasus.catalog.replica.file={OUT}/pegasus/{below.replicas}",
+                f"-Dpegasus.catalog.replica.file={OUT}/pegasus/{RESOLVED}{below.replicas}",
                 *("--output-sites", STAGING),
                 *("--staging-site", f"{COMPUTE}={STAGING}"),
             ]

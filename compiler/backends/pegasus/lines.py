@@ -77,7 +77,7 @@ def gathering_lines(made: Iterable[Gathering]) -> Iterator[str]:
 def subworkflow_line(
     id: str, file: str, label: str, arguments: Sequence[str], inputs: Sequence[str], outputs: Sequence[str]
 ) -> str:
-    """A job that plans and runs the workflow in `file`; what it makes for others is no result once more."""
+    """A job that plans and runs the workflow in `file`, which stages its results out itself."""
     document = f'{{"lfn":"{file}","forPlanning":true,"type":"input"}}'
     uses = ",".join(filter(None, [document, _uses(inputs, _INPUT), _uses(outputs, _PASSED_ON)]))
     return (

@@ -13,20 +13,20 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$here"
-export PEGASUS_RUBINCWL_OUT=${here%%/*}
+export RUBINCWL_OUT=${here%%/*}
 
 if left=$(grep -HnoE -m 3 '@[A-Z][A-Z_]*@' sites.yml *replicas.yml transformations.yml pegasus.properties); then
     echo "plan.sh: placeholders are left; compile again with the settings, or replace them:" >&2
     echo "$left" >&2
     exit 2
 fi
-if [[ ! $PEGASUS_RUBINCWL_OUT =~ ^[A-Za-z0-9._/+-]+$ ]]; then
-    echo "plan.sh: Pegasus cannot work in a folder of this name: $PEGASUS_RUBINCWL_OUT" >&2
+if [[ ! $RUBINCWL_OUT =~ ^[A-Za-z0-9._/+-]+$ ]]; then
+    echo "plan.sh: Pegasus cannot work in a folder of this name: $RUBINCWL_OUT" >&2
     exit 2
 fi
 for needed in %(runtime)s; do
-    if [[ ! -f $PEGASUS_RUBINCWL_OUT/$needed ]]; then
-        echo "plan.sh: $PEGASUS_RUBINCWL_OUT/$needed is missing: copy the whole output folder, not pegasus/ alone" >&2
+    if [[ ! -f $RUBINCWL_OUT/$needed ]]; then
+        echo "plan.sh: $RUBINCWL_OUT/$needed is missing: copy the whole output folder, not pegasus/ alone" >&2
         exit 2
     fi
 done
@@ -34,7 +34,7 @@ if ! command -v pegasus-plan >/dev/null; then
     echo "plan.sh: no pegasus-plan on the PATH: run this on the submit host" >&2
     exit 2
 fi
-
+%(resolve)s
 # Pegasus reports each run to its developers unless it is told not to.
 export PEGASUS_METRICS=false
 # Java 17 writes job scripts in the locale's encoding.
@@ -44,8 +44,20 @@ exec pegasus-plan --conf pegasus.properties --sites %(compute)s --staging-site %
 """
 
 
-def write_plan_script(path: Path, runtime: list[str]) -> None:
-    """`runtime`: files of the output folder, relative to it, that jobs carry."""
-    text = _SCRIPT % {"compute": COMPUTE, "staging": STAGING, "runtime": " ".join(sorted(runtime))}
+_RESOLVE = r"""
+# Sub-workflows are planned while the workflow runs, from where our variable is not known.
+mkdir -p %(folder)s
+for catalog in sites.yml transformations.yml *replicas.yml; do
+    sed "s|\${RUBINCWL_OUT}|$RUBINCWL_OUT|g" "$catalog" >"%(folder)s$catalog"
+done
+"""
+
+
+def write_plan_script(path: Path, runtime: list[str], folder: str = "") -> None:
+    """`runtime`: files of the output folder, relative to it, that jobs carry; `folder`: where catalogs are to be put
+    that name the output folder itself."""
+    resolve = _RESOLVE % {"folder": folder} if folder else ""
+    values = {"compute": COMPUTE, "staging": STAGING, "runtime": " ".join(sorted(runtime)), "resolve": resolve}
+    text = _SCRIPT % values
     path.write_text(text, encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

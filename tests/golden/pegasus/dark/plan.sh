@@ -4,20 +4,20 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$here"
-export PEGASUS_RUBINCWL_OUT=${here%/*}
+export RUBINCWL_OUT=${here%/*}
 
 if left=$(grep -HnoE -m 3 '@[A-Z][A-Z_]*@' sites.yml *replicas.yml transformations.yml pegasus.properties); then
     echo "plan.sh: placeholders are left; compile again with the settings, or replace them:" >&2
     echo "$left" >&2
     exit 2
 fi
-if [[ ! $PEGASUS_RUBINCWL_OUT =~ ^[A-Za-z0-9._/+-]+$ ]]; then
-    echo "plan.sh: Pegasus cannot work in a folder of this name: $PEGASUS_RUBINCWL_OUT" >&2
+if [[ ! $RUBINCWL_OUT =~ ^[A-Za-z0-9._/+-]+$ ]]; then
+    echo "plan.sh: Pegasus cannot work in a folder of this name: $RUBINCWL_OUT" >&2
     exit 2
 fi
 for needed in runtime/butler.yaml runtime/graph.qg runtime/quantum_runner.py; do
-    if [[ ! -f $PEGASUS_RUBINCWL_OUT/$needed ]]; then
-        echo "plan.sh: $PEGASUS_RUBINCWL_OUT/$needed is missing: copy the whole output folder, not pegasus/ alone" >&2
+    if [[ ! -f $RUBINCWL_OUT/$needed ]]; then
+        echo "plan.sh: $RUBINCWL_OUT/$needed is missing: copy the whole output folder, not pegasus/ alone" >&2
         exit 2
     fi
 done
