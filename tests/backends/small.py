@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from jsonschema import Draft7Validator
+from referencing import Registry, Resource
 
 from compiler.backends.pegasus import Settings, lower
 from compiler.diagnostics import Diagnostic
@@ -19,6 +22,7 @@ from compiler.runtime.quantum_runner import dataset_name, record_name
 from providers import load_provider
 
 WHOLE: dict[str, Any] = {"bucket": "dark-night", "prefix": "runs/1", "credentials": "me@amazon"}
+SCHEMAS = Path(__file__).parent / "pegasus_schema"
 RUNTIME = {"quantum_runner.py": "quantum_runner.py", "graph.qg": "graph.qg", "butler.yaml": "butler.yaml"}
 DEFAULT = Request()
 
@@ -131,3 +135,21 @@ def lowered(
 def loaded(folder: Path, name: str) -> Any:
     text = (folder / "pegasus" / name).read_text(encoding="utf-8")
     return json.loads(text) if text.startswith("{") else yaml.safe_load(text)
+
+
+def validator(schema: str) -> Draft7Validator:
+    """By one of Pegasus' own schemas."""
+    found = {each.name: yaml.safe_load(each.read_text()) for each in SCHEMAS.glob("*.yml")}
+    registry = Registry().with_resources([(n, Resource.from_contents(each)) for n, each in found.items()])
+    return Draft7Validator(found[schema], registry=registry)
+
+
+def written_by_api(name: str, jobs: Sequence[Any]) -> dict[str, Any]:
+    """What Pegasus.api makes of its own jobs."""
+    from Pegasus.api import Workflow
+
+    workflow = Workflow(name).add_jobs(*jobs)
+    stream = StringIO()
+    workflow.write(stream, _format="json")
+    written: dict[str, Any] = json.loads(stream.getvalue())
+    return written

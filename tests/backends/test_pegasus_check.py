@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from compiler.backends.pegasus.check import check_planning, check_workflow
-from compiler.backends.pegasus.profiles import KEYS
 from compiler.backends.pegasus.documents import VERSION
+from compiler.backends.pegasus.profiles import KEYS
 
 Workflow = dict[str, Any]
 

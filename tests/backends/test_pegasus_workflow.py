@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft7Validator
-from referencing import Registry, Resource
 
 from compiler.backends.pegasus.quoting import job_ids, quote_arguments
 from compiler.backends.pegasus.retries import attributes_of
 from compiler.jobs import JobGraph, Request
-from tests.backends.small import WHOLE, dark, loaded, lowered
-
-SCHEMA = Path(__file__).parent / "pegasus_schema"
+from tests.backends.small import WHOLE, dark, loaded, lowered, validator, written_by_api
 
 
 def say(job: Any, request: Request) -> None:
@@ -30,9 +25,9 @@ def say(job: Any, request: Request) -> None:
 
 def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
     """The same jobs, said with Pegasus.api's objects."""
-    from Pegasus.api import File, Job, Workflow
+    from Pegasus.api import File, Job
 
-    workflow, records = Workflow("dark"), []
+    made_jobs, records = [], []
     ids = job_ids([job.tool for job in jobs.jobs()], jobs.ids)
     for job, id in zip(jobs.jobs(), ids, strict=True):
         data_id = ", ".join(f"{k}: {v}" for k, v in job.quanta[0][1]) if job.quanta else ""
@@ -53,17 +48,13 @@ def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
             made.add_checkpoint(f"{id}_checkpoint.tar", stage_out=False, register_replica=False)
         made.add_args(*quote_arguments(words))
         say(made, job.request)
-        workflow.add_jobs(made)
+        made_jobs.append(made)
     last = Job("_collect", _id="_collect", node_label="gathers records", namespace="rubincwl")
     last.add_args("collect", "--output", "_collect_records.jsonl")
     say(last, Request())
     last.add_inputs(*records)
     last.add_outputs(File("_collect_records.jsonl"), stage_out=True, register_replica=False)
-    workflow.add_jobs(last)
-    stream = StringIO()
-    workflow.write(stream, _format="json")
-    written: dict[str, Any] = json.loads(stream.getvalue())
-    return written
+    return written_by_api("dark", [*made_jobs, last])
 
 
 def unordered(workflow: dict[str, Any]) -> dict[str, Any]:
@@ -98,12 +89,9 @@ def test_yaml_reads_the_same_as_json(tmp_path: Path) -> None:
 )
 def test_what_is_written_is_valid_by_pegasus_own_schemas(tmp_path: Path, name: str, schema: str) -> None:
     lowered(tmp_path, dark(2, 2, "My Cam.v2"), WHOLE, inputs_at="s3://survey/repo", container="docker://lsst/stack")
-    schemas = {each.name: yaml.safe_load(each.read_text()) for each in SCHEMA.glob("*.yml")}
-    registry = Registry().with_resources([(n, Resource.from_contents(each)) for n, each in schemas.items()])
-    validator = Draft7Validator(schemas[schema], registry=registry)
-    content = loaded(tmp_path, name)
-    assert [error.message for error in validator.iter_errors(content)] == []
-    assert not validator.is_valid({**content, "pegasus": "five"}), "the schema looks at nothing"
+    content, by_schema = loaded(tmp_path, name), validator(schema)
+    assert [error.message for error in by_schema.iter_errors(content)] == []
+    assert not by_schema.is_valid({**content, "pegasus": "five"}), "the schema looks at nothing"
 
 
 def test_the_jobs_and_edges_are_those_of_the_job_graph_and_a_final_one(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ ID = re.compile(r"[A-Za-z0-9_-]+")
 _TOP = """
     pegasus name version hooks profiles metadata siteCatalog replicaCatalog transformationCatalog jobs jobDependencies
     """
-_JOB = "type namespace version name id stdin stdout stderr nodeLabel arguments uses profiles metadata hooks"
+_JOB = "type file namespace version name id stdin stdout stderr nodeLabel arguments uses profiles metadata hooks"
 _USE = "lfn metadata size forPlanning type stageOut registerReplica bypass"
 _TOP_KEYS, _JOB_KEYS, _USE_KEYS = (frozenset(words.split()) for words in (_TOP, _JOB, _USE))
-_JOB_NEEDED = ("type", "name", "id", "arguments", "uses")
+_JOB_NEEDED = ("type", "id", "arguments", "uses")
 _USE_TYPES = ("input", "output", "checkpoint")
 
 Entry = Mapping[str, Any]
@@ -110,7 +110,8 @@ class Checker:
         for key in entry:
             if key not in _JOB_KEYS and not key.startswith("x-"):
                 self._error("unknown-key", f"a job has no key {key!r}", id)
-        missing = [key for key in _JOB_NEEDED if key not in entry]
+        below = entry.get("type") == "pegasusWorkflow"
+        missing = [key for key in (*_JOB_NEEDED, "file" if below else "name") if key not in entry]
         if missing:
             self._error("missing-key", f"a job needs {', '.join(missing)}", id)
             return
@@ -119,10 +120,13 @@ class Checker:
         if id in self._numbers:
             self._error("duplicate-id", f"two jobs have the id {id!r}, so one is lost", id)
         self._numbers.setdefault(id, number)
-        if entry["type"] != "job":
+        if not below and entry["type"] != "job":
             self._error("bad-type", f"a job's type is {entry['type']!r}", id)
-        self._name(entry, id)
-        self._arguments(entry["arguments"], id)
+        if below:
+            self._node(node_name("pegasus-plan", id), id)
+        else:
+            self._name(entry, id)
+            self._arguments(entry["arguments"], id)
         seen: set[str] = set()
         for use in entry["uses"]:
             self._use(use, id, number, seen)
@@ -133,7 +137,9 @@ class Checker:
         if tool not in self._transformations and tool not in self._unknown_tools:
             self._unknown_tools.add(tool)
             self._error("missing-transformation", f"no transformation {tool!r} is known", id)
-        node = node_name(entry["name"], id)
+        self._node(node_name(entry["name"], id), id)
+
+    def _node(self, node: str, id: str) -> None:
         self._nodes[node] += 1
         if len(node) > LONGEST_NODE_ALLOWED:
             self._error("long-name", f"files called after the node {node[:40]!r}... would have too long names", id)
