@@ -21,4 +21,5 @@ def shard(graph: QuantumGraph, clustering: Clustering | None, enough: int = ENOU
     sizes = np.bincount(cluster)
     before = np.cumsum(sizes) - sizes
     _, number = np.unique(before // enough, return_inverse=True)
-    return number.astype(np.int32)[cluster]
+    shards: Ints = number.astype(np.int32)[cluster]
+    return shards
