@@ -47,19 +47,6 @@ def arguments_of(jobs: JobGraph, programs: Sequence[Program]) -> Arguments:
     return made
 
 
-def mixed_jobs(jobs: JobGraph, arguments: Arguments) -> list[int]:
-    """Jobs whose calls do not agree on what their job says once, so that all but the first would be run wrongly."""
-    if len(jobs) == len(jobs.calls):
-        return []
-    numbers: dict[str, int] = {}
-    codes = np.empty(len(jobs.calls), dtype=np.int64)
-    for batch, shared in zip(jobs.calls.batches, arguments.shared, strict=True):
-        texts = [shared] if isinstance(shared, str) else shared
-        codes[batch.first : batch.last] = [numbers.setdefault(each, len(numbers)) for each in texts]
-    said, start = codes[jobs.members.item], jobs.members.start[:-1]
-    return np.flatnonzero(np.minimum.reduceat(said, start) != np.maximum.reduceat(said, start)).tolist()
-
-
 def length_of(pieces: str) -> int:
     """How long a line the words make that stand in `pieces`; at most the length of that text."""
     return len(pieces) if len(pieces) <= LONGEST_ARGUMENTS else len(" ".join(json.loads(f"[{pieces}]")))

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.backends.pegasus import profiles
-from compiler.backends.pegasus.arguments import mixed_jobs
 from compiler.backends.pegasus.collecting import COLLECT
 from compiler.backends.pegasus.documents import Document
 from compiler.backends.pegasus.levels import levels_of
@@ -91,9 +90,6 @@ def _commands(plan: Abstract, findings: Findings) -> None:
         if job not in told:
             told.add(job)
             unsafe_arguments(jobs.ids[job], refused[call], findings)
-    for job in mixed_jobs(jobs, plan.arguments):
-        message = "its calls do not agree on the arguments that a job gives once"
-        _error(findings, "mixed-cluster", message, plan.ids[job])
 
 
 def _profiles(plan: Abstract, findings: Findings) -> None:
