@@ -10,6 +10,7 @@ import numpy as np
 
 from compiler.backends.pegasus.catalogs import OUT, Replicas, write_replicas
 from compiler.backends.pegasus.collecting import COLLECT, Gathering, Source, gatherings
+from compiler.backends.pegasus.levels import lists_of
 from compiler.backends.pegasus.lines import JobLines, gathering_lines, parent_line, subworkflow_line
 from compiler.backends.pegasus.partition import Limits, Part, partition
 from compiler.backends.pegasus.workflow import Abstract
@@ -109,7 +110,7 @@ class Writer:
             yield from Replicas([(LOCAL, f"file://{OUT}/pegasus/{file}")]).lines([file], [0])
 
     def _jobs(self, document: Document, findings: Findings) -> Iterator[str]:
-        yield from self._lines.of(document.jobs.tolist(), findings)
+        yield from self._lines.of(document.jobs, findings)
         names = self._plan.file_names
         for part, below in zip(document.parts, self._documents[1:], strict=False):
             arguments = [
@@ -128,9 +129,9 @@ class Writer:
         ids = self._plan.ids
         gathering = {source: each.id for each in document.gatherings for source, _ in each.sources}
         across = self._across(document)
-        for job in document.jobs.tolist():
-            children = [ids[child] for child in self._within.of(job).tolist()] + across.get(ids[job], [])
-            yield from _parent(ids[job], children, gathering)
+        for job, found in zip(document.jobs.tolist(), lists_of(self._within, document.jobs), strict=True):
+            id = ids[job]
+            yield from _parent(id, [ids[child] for child in found] + across.get(id, []), gathering)
         for part in document.parts:
             yield from _parent(part.name, across.get(part.name, []), gathering)
         for each in document.gatherings:
@@ -153,6 +154,6 @@ class Writer:
 
 
 def _parent(id: str, children: Iterable[str], gathering: dict[str, str]) -> Iterator[str]:
-    found = [*children, *([gathering[id]] if id in gathering else [])]
+    found = [*children, gathering[id]] if id in gathering else list(children)
     if found:
         yield parent_line(id, found)

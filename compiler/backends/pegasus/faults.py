@@ -16,7 +16,7 @@ from compiler.backends.pegasus import profiles
 from compiler.backends.pegasus.collecting import COLLECT
 from compiler.backends.pegasus.documents import Document
 from compiler.backends.pegasus.levels import levels_of
-from compiler.backends.pegasus.quoting import LONGEST_NODE_ALLOWED, node_name, strange_names
+from compiler.backends.pegasus.quoting import LONGEST_NODE_ALLOWED, node_name
 from compiler.backends.pegasus.workflow import Abstract, unsafe_arguments
 from compiler.diagnostics import Findings, Origin
 from compiler.jobs import JobGraph
@@ -58,7 +58,7 @@ def _error(findings: Findings, code: str, message: str, job: str = "") -> None:
 def _files(plan: Abstract, findings: Findings) -> None:
     """Letters of file names, and names that two files have."""
     files = plan.jobs.files
-    for place in strange_names(files.names):
+    for place in plan.strange:
         _error(findings, "bad-file-name", f"the file name {files.names[place]!r} is not of A-Z a-z 0-9 . _ + -")
     ours = [*map(plan.records, np.flatnonzero(plan.recorded).tolist()), *plan.checkpoints()]
     names = [*files.names, *ours] if ours else files.names
@@ -75,9 +75,11 @@ def _files(plan: Abstract, findings: Findings) -> None:
 def _twice(names: Sequence[str]) -> list[str]:
     """Names that stand more than once; hashes are compared first, as a set of millions of names is a large thing."""
     hashes = np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
-    order = np.argsort(hashes, kind="stable")
-    equal = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
-    suspects = np.unique(np.concatenate([order[equal], order[equal + 1]])).tolist()
+    ordered = np.sort(hashes)
+    equal = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(equal):
+        return []
+    suspects = np.flatnonzero(np.isin(hashes, equal)).tolist()
     return [name for name, times in Counter(names[place] for place in suspects).items() if times > 1]
 
 

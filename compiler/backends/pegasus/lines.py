@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from compiler.backends.pegasus.arguments import length_of
 from compiler.backends.pegasus.collecting import COLLECT, Gathering
 from compiler.backends.pegasus.labels import labels_of
+from compiler.backends.pegasus.levels import lists_of
 from compiler.backends.pegasus.profiles import profiles_of
 from compiler.backends.pegasus.program import NAMESPACE
 from compiler.backends.pegasus.quoting import LONGEST_ARGUMENTS, json_string
 from compiler.backends.pegasus.workflow import CHECKPOINT, Abstract, unsafe_arguments
 from compiler.diagnostics import Findings
 from compiler.jobs import Request, Rows
+from compiler.jobs.graph import Ints
 
 _INPUT = '","type":"input"}'
 _RESULT = '","type":"output","stageOut":true,"registerReplica":false}'
@@ -32,34 +34,33 @@ class JobLines:
         jobs = plan.jobs
         self._plan = plan
         self._inputs, self._outputs = _without(jobs.inputs, plan.hidden), _without(jobs.outputs, plan.hidden)
-        self._heads = plan.heads.tolist()
         self._batches = jobs.calls.batch[plan.heads].tolist()
         self._firsts = [batch.first for batch in jobs.calls.batches]
         self._labels = labels_of(jobs, plan.heads)
         self._profiles = [_json(profiles_of(request)) for request in jobs.requests]
         self._request, self._recorded = jobs.request.tolist(), plan.recorded.tolist()
 
-    def of(self, numbers: Iterable[int], findings: Findings) -> Iterator[str]:
+    def of(self, numbers: Ints, findings: Findings) -> Iterator[str]:
         """The jobs `numbers`; a command that is too long is a finding."""
-        plan, names = self._plan, self._plan.file_names
-        for job in numbers:
-            made = [names[file] for file in self._outputs.of(job).tolist()]
-            uses = [_uses([names[file] for file in self._inputs.of(job).tolist()], _INPUT), _uses(made, _RESULT)]
-            calls = plan.jobs.members.of(job).tolist()
-            batch = self._batches[job]
-            words = [plan.arguments.shared_by(self._heads[job], batch, self._firsts[batch])]
+        plan, names, own = self._plan, self._plan.file_names, self._plan.arguments.own
+        rows = (lists_of(each, numbers) for each in (self._inputs, self._outputs, plan.jobs.members))
+        for job, inputs, outputs, calls in zip(numbers.tolist(), *rows, strict=True):
+            uses = [_uses([names[file] for file in inputs], _INPUT), _uses([names[file] for file in outputs], _RESULT)]
+            id, batch = plan.ids[job], self._batches[job]
+            words = [plan.arguments.shared_by(calls[0], batch, self._firsts[batch])]
             if self._recorded[job]:
                 words.append(f'"--records","{plan.records(job)}"')
                 uses.append(_uses([plan.records(job)], _PASSED_ON))
                 if len(calls) > 1:
-                    words.append(f'"--checkpoint","{plan.ids[job]}{CHECKPOINT}"')
-                    uses.append(_uses([f"{plan.ids[job]}{CHECKPOINT}"], _KEPT))
-            own = plan.arguments.own
-            arguments = ",".join(filter(None, [*words, *[own[call] for call in calls]]))
+                    words.append(f'"--checkpoint","{id}{CHECKPOINT}"')
+                    uses.append(_uses([f"{id}{CHECKPOINT}"], _KEPT))
+            words += [own[call] for call in calls]
+            arguments = ",".join(filter(None, words))
             if (length := length_of(arguments)) > LONGEST_ARGUMENTS:
                 unsafe_arguments(plan.jobs.ids[job], f"they are {length} characters long", findings)
-            tool, profiles = plan.names[plan.tools[job]], self._profiles[self._request[job]]
-            yield _line(tool, plan.ids[job], self._labels[job], arguments, uses, profiles)
+            yield _line(
+                plan.names[plan.tools[job]], id, self._labels[job], arguments, uses, self._profiles[self._request[job]]
+            )
 
 
 def gathering_lines(made: Iterable[Gathering]) -> Iterator[str]:
@@ -88,7 +89,8 @@ def subworkflow_line(
 
 def parent_line(id: str, children: Sequence[str]) -> str:
     """A job with those that wait for it."""
-    return f'{{"id":"{id}","children":[{",".join(f"{chr(34)}{child}{chr(34)}" for child in children)}]}}'
+    told = '","'.join(children)
+    return f'{{"id":"{id}","children":["{told}"]}}'
 
 
 def _line(name: str, id: str, label: str, arguments: str, uses: Iterable[str], profiles: str) -> str:

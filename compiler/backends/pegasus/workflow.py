@@ -71,7 +71,12 @@ class Abstract:
     def file_names(self) -> list[str]:
         """Shape (files,): logical names as they stand between the quotes of JSON."""
         names = self.jobs.files.names
-        return [json_string(name)[1:-1] for name in names] if strange_names(names) else names
+        return [json_string(name)[1:-1] for name in names] if self.strange else names
+
+    @cached_property
+    def strange(self) -> list[int]:
+        """Files whose names Pegasus' tools would trip over."""
+        return strange_names(self.jobs.files.names)
 
     @cached_property
     def arguments(self) -> Arguments:
