@@ -27,6 +27,9 @@ _OPTIONS = {
 }
 """Our keys under ``clustering`` and what they are called in `compiler.analysis.clustering.options.Options`."""
 
+_PARTITION = {"maximumJobs": "partition_jobs", "maximumFiles": "partition_files"}
+"""Our keys under ``partition``, which holds for every target, and what targets call them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -45,8 +48,11 @@ class Configuration:
 
     def targets(self, target: str, given: Mapping[str, Any]) -> Settings:
         """The settings of `target`: those `given`, then those of the file."""
-        values = self.own.targets.get(target, {})
+        values = dict(self.own.targets.get(target, {}))
         places = {key: self.own.value_place("targets", target, key) for key in values}
+        for key, ours in _PARTITION.items():
+            if key in self.own.partition:
+                values[ours], places[ours] = self.own.partition[key], self.own.value_place("partition", key)
         kept = {key: place for key, place in places.items() if place is not None and key not in given}
         return Settings({**values, **given}, kept)
 

@@ -37,7 +37,7 @@ class Own:
     keep: tuple[str, ...] | Literal["all"] = ()
     """Dataset types that are kept though nobody outside the job needs them."""
     partition: Mapping[str, Any] = field(default_factory=dict)
-    """maximumJobs, if it is given."""
+    """maximumJobs and maximumFiles, if they are given."""
 
     def place(self, *path: str | int) -> Span | None:
         """Where the value at `path` stands, of a mapping or list its key; None if it is not there. A step may be

@@ -126,3 +126,13 @@ def test_the_page_names_every_key_that_is_read_and_every_one_that_is_left():
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
     keys = {*AMOUNTS, *CLUSTER, *PAYLOAD, *LEFT, *OWN}
     assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_limits_of_a_workflow_hold_for_every_target_at_their_places(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("partition:\n  maximumJobs: 500\n  maximumFiles: 9000\ntargets: {aws: {bucket: night}}\n")
+    findings = Findings()
+    target = read_config(file, findings).targets("aws", {})
+    assert list(findings) == []
+    assert target.values == {"bucket": "night", "partition_jobs": 500, "partition_files": 9000}
+    assert str(target.places["partition_jobs"]) == f"{file}:2:16"
