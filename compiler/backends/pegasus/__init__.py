@@ -48,8 +48,7 @@ def lower(jobs: JobGraph, *, provider: Provider, settings: Settings, out: Path) 
     properties = catalogs.properties_of(folder)
     catalogs.write_properties(out / "pegasus.properties", properties)
     findings.items.extend(check_planning(properties, (), {}))
-    runtime = [location for location in jobs.files.locations if location.startswith("runtime/")]
-    write_plan_script(out / "plan.sh", runtime, folder)
+    write_plan_script(out / "plan.sh", folder)
     _warn_of_placeholders(out, [each.replicas for each in documents], provider, findings)
     return list(findings)
 

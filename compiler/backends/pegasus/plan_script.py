@@ -24,12 +24,12 @@ if [[ ! $RUBINCWL_OUT =~ ^[A-Za-z0-9._/+-]+$ ]]; then
     echo "plan.sh: Pegasus cannot work in a folder of this name: $RUBINCWL_OUT" >&2
     exit 2
 fi
-for needed in %(runtime)s; do
+while read -r needed; do
     if [[ ! -f $RUBINCWL_OUT/$needed ]]; then
         echo "plan.sh: $RUBINCWL_OUT/$needed is missing: copy the whole output folder, not pegasus/ alone" >&2
         exit 2
     fi
-done
+done < <(grep -hoE '[$][{]RUBINCWL_OUT[}]/runtime/[^"]+' *replicas.yml transformations.yml | cut -d / -f 2- | sort -u)
 if ! command -v pegasus-plan >/dev/null; then
     echo "plan.sh: no pegasus-plan on the PATH: run this on the submit host" >&2
     exit 2
@@ -53,11 +53,8 @@ done
 """
 
 
-def write_plan_script(path: Path, runtime: list[str], folder: str = "") -> None:
-    """`runtime`: files of the output folder, relative to it, that jobs carry; `folder`: where catalogs are to be put
-    that name the output folder itself."""
+def write_plan_script(path: Path, folder: str = "") -> None:
+    """`folder`: where catalogs are to be put that name the output folder itself; empty if none are needed."""
     resolve = _RESOLVE % {"folder": folder} if folder else ""
-    values = {"compute": COMPUTE, "staging": STAGING, "runtime": " ".join(sorted(runtime)), "resolve": resolve}
-    text = _SCRIPT % values
-    path.write_text(text, encoding="utf-8")
+    path.write_text(_SCRIPT % {"compute": COMPUTE, "staging": STAGING, "resolve": resolve}, encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

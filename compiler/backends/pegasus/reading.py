@@ -34,7 +34,7 @@ class _Use(msgspec.Struct, gc=False):
 
 class _Job(msgspec.Struct):
     id: str
-    type: str = "job"
+    type: Literal["job", "pegasusWorkflow"]
     file: str = ""
     arguments: list[str] = []
     uses: list[_Use] = []
@@ -247,16 +247,19 @@ class _Reader:
         self.records.append(hash(options[RECORDS]) if RECORDS in options else 0)
         kept = [use.lfn for use in uses if use.type == "checkpoint"]
         if kept != [options[each] for each in ("--checkpoint",) if each in options]:
-            self.unlike.append((len(self.verbs) - 1, "checkpoints that it uses are not those of its arguments"))
+            self.unlike.append((len(self.verbs) - 1, "the checkpoint that it uses is not that of its arguments"))
+        if not _is_plain(head):
+            self.unlike.append((len(self.verbs) - 1, "its arguments are no verb with options of one value each"))
+        if "--output" in options and [options["--output"]] != [use.lfn for use in outputs]:
+            self.unlike.append((len(self.verbs) - 1, "it makes another file than its arguments say"))
         if metadata and metadata != metadata_of(quanta):
             self.unlike.append((len(self.verbs) - 1, "its metadata names other quanta than its arguments"))
 
     def _declares(self, said: _Dependency, numbers: dict[str, int], document: int) -> None:
-        unknown = [id for id in (said.id, *said.children) if id not in numbers]
-        self.lost += [(document, id) for id in unknown]
-        if not unknown:
-            parent = numbers[said.id]
-            for child in said.children:
+        self.lost += [(document, id) for id in (said.id, *said.children) if id not in numbers]
+        parent = numbers.get(said.id, -1)
+        for child in said.children:
+            if parent >= 0 and child in numbers:
                 self.declared.extend((parent, numbers[child]))
 
 
@@ -264,6 +267,11 @@ def _options(head: str) -> dict[str, str]:
     """What arguments say before the first ``--task``."""
     words = head.split(" ")
     return dict(zip(words[1::2], words[2::2], strict=False))
+
+
+def _is_plain(head: str) -> bool:
+    _, *words = head.split(" ")
+    return len(words) % 2 == 0 and all(word.startswith("--") for word in words[::2])
 
 
 def metadata_of(quanta: list[str]) -> dict[str, str]:

@@ -15,12 +15,12 @@ if [[ ! $RUBINCWL_OUT =~ ^[A-Za-z0-9._/+-]+$ ]]; then
     echo "plan.sh: Pegasus cannot work in a folder of this name: $RUBINCWL_OUT" >&2
     exit 2
 fi
-for needed in runtime/butler.yaml runtime/graph.qg runtime/quantum_runner.py; do
+while read -r needed; do
     if [[ ! -f $RUBINCWL_OUT/$needed ]]; then
         echo "plan.sh: $RUBINCWL_OUT/$needed is missing: copy the whole output folder, not pegasus/ alone" >&2
         exit 2
     fi
-done
+done < <(grep -hoE '[$][{]RUBINCWL_OUT[}]/runtime/[^"]+' *replicas.yml transformations.yml | cut -d / -f 2- | sort -u)
 if ! command -v pegasus-plan >/dev/null; then
     echo "plan.sh: no pegasus-plan on the PATH: run this on the submit host" >&2
     exit 2
