@@ -19,8 +19,6 @@ def check_edges(written: Written, wanted: Pairs, ledger: Ledger) -> None:
     Between jobs of different documents their sub-workflows wait for each other.
     """
     count = len(written.ids)
-    for document, id in written.lost:
-        ledger.error("unknown-job", f"dependencies of document {document} name {id!r}, which is no job of it")
     earlier, later = wanted
     across = written.document[earlier] != written.document[later]
     runs = {int(document): job for job, document in enumerate(written.runs.tolist()) if document >= 0}
@@ -33,6 +31,8 @@ def check_edges(written: Written, wanted: Pairs, ledger: Ledger) -> None:
 
     wanted = distinct(seen(earlier), seen(later), count)
     told = distinct(written.declared[:, 0], written.declared[:, 1], count)
+    if len(told[0]) < len(written.declared):
+        ledger.error("doubled-edge", f"{len(written.declared) - len(told[0])} dependencies are declared twice")
     ours, theirs = (pairs[0] * count + pairs[1] for pairs in (wanted, told))
     for code, what, keys in (
         ("missing-edge", "does not wait for", np.setdiff1d(ours, theirs, assume_unique=True)),

@@ -35,17 +35,15 @@ class Uses:
     """Shape (datasets,): made, and read by another job or by nobody."""
 
 
-def check_files(
-    graph: QuantumGraph, written: Written, table: Table, names: Hashes, ledger: Ledger
-) -> tuple[Pairs, Pairs]:
+def check_files(graph: QuantumGraph, written: Written, table: Table, names: Hashes, ledger: Ledger) -> Pairs | None:
     """Whether jobs use the files of their quanta, and sub-workflows those that cross between documents.
 
-    `names` are those of the graph's datasets. Gives the pairs (earlier, later) of jobs that hand each other datasets,
-    and of those that hand each other records.
+    `names` are those of the graph's datasets. Gives the pairs (earlier, later) of jobs that hand each other files;
+    None if it is not known which job makes what the run begins with.
     """
     uses = _uses(graph, written, table, ledger)
     if uses is None:
-        return _none(), _none()
+        return None
     _check_inputs(graph, written, uses, names, ledger)
     _check_outputs(graph, written, table, uses, names, ledger)
     _check_staging(written, ledger)
@@ -53,7 +51,8 @@ def check_files(
     made = uses.maker[uses.dataset] >= 0
     earlier = uses.maker[uses.dataset[made]].astype(np.int64)
     _check_crossing(written, uses, names, handed, ledger)
-    return distinct(earlier, uses.reader[made], len(written.ids)), distinct(handed[0], handed[1], len(written.ids))
+    later = np.concatenate([uses.reader[made], handed[1]])
+    return distinct(np.concatenate([earlier, handed[0]]), later, len(written.ids))
 
 
 def inits(written: Written) -> list[int]:
@@ -73,17 +72,13 @@ def at(written: Written, job: int) -> Origin:
     return Origin("workflow.yml", written.ids[job])
 
 
-def _none() -> Pairs:
-    return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-
-
 def _uses(graph: QuantumGraph, written: Written, table: Table, ledger: Ledger) -> Uses | None:
     made = sorted(graph.init_made)
     found = inits(written)
     if len(found) != bool(made):
         ledger.error("missing-init", f"{len(found)} jobs initialise the run, {int(bool(made))} should")
         return None
-    maker = np.where(graph.producer < 0, -1, table.jobs[graph.producer]).astype(np.int32)
+    maker = np.append(table.jobs, np.int32(-1))[graph.producer]  # -1 stays -1
     maker[made] = found[0] if found else -1
     reader = [np.repeat(table.jobs, np.diff(graph.reads.start)).astype(np.int64)]
     dataset = [graph.reads.dataset.astype(np.int64)]
@@ -216,7 +211,8 @@ def _check_records(written: Written, ledger: Ledger) -> Pairs3:
         job = int(makers[file])
         message = f"the file of records of {written.ids[job]!r} is gathered by {times[file]} jobs"
         ledger.error("lost-records", message, at(written, job))
-    for job in np.flatnonzero(gathers & (np.diff(written.inputs.start) == 0)).tolist():
+    idle = np.array([verb != "collect" for verb in written.verbs], dtype=bool)
+    for job in np.flatnonzero(gathers & (idle | (np.diff(written.inputs.start) == 0))).tolist():
         ledger.error("extra-job", f"{written.ids[job]!r} runs nothing of the graph", at(written, job))
     return makers[taken], readers, wanted
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from compiler.certificate.flow import check_edges, check_order
 from compiler.certificate.hashes import command, commands, file_names
-from compiler.certificate.job_files import at, check_files, inits
+from compiler.certificate.job_files import at, check_files
 from compiler.certificate.ledger import Ledger
 from compiler.certificate.quanta_rows import Table, check_datasets, differences, read_table
 from compiler.certificate.written import Written
@@ -69,16 +69,19 @@ def certify_jobs(graph: QuantumGraph, path: Path, written: Written) -> JobsProof
             ledger.error("duplicate-job", f"the id {id!r} stands for several jobs", at(written, numbers[id]))
     for job, what in written.unlike:
         ledger.error("disagreeing-job", f"{written.ids[job]!r}: {what}", at(written, job))
+    for document, id in written.lost:
+        ledger.error("unknown-job", f"dependencies of document {document} name {id!r}, which is no job of it")
     table = None if ledger.counts else read_table(graph, path, numbers, ledger)
     if table is not None:
         _check_arguments(graph, written, table, ledger)
         check_order(graph, table, ledger)
         names = file_names(graph)
         check_datasets(graph, path, table, names, ledger)
-        datasets, records = check_files(graph, written, table, names, ledger)
-        both = tuple(np.concatenate(each) for each in zip(datasets, records, strict=True))
-        check_edges(written, (both[0], both[1]), ledger)
-        edges = len(datasets[0]) - int(np.isin(datasets[0], inits(written)).sum())
+        handed = check_files(graph, written, table, names, ledger)
+        if handed is not None:
+            check_edges(written, handed, ledger)
+            runs = np.diff(written.quanta.start) > 0
+            edges = int(np.count_nonzero(runs[handed[0]] & runs[handed[1]]))
     running = int((np.diff(written.quanta.start) > 0).sum())
     documents = len(set(written.document.tolist()))
     return JobsProof(ledger.findings(), ledger.counts, running, graph.n_quanta, edges, documents)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _COLUMNS = ("label", "data_id", "job", "place")
+_LISTS = ("inputs", "outputs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ def read_table(graph: QuantumGraph, path: Path, job_numbers: Mapping[str, int], 
     import pyarrow as pa
 
     try:
+        _check_columns(path)
         found, jobs, places = _rows(path, job_numbers, ledger)
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         message = f"'{path.name}' is no table of quanta: {error}"
@@ -72,6 +74,8 @@ def read_table(graph: QuantumGraph, path: Path, job_numbers: Mapping[str, int], 
     )
     quantum = np.empty(len(rows), dtype=np.int32)
     quantum[rows] = np.arange(len(rows), dtype=np.int32)
+    if ledger.counts:
+        return None
     return Table(jobs, places, order.astype(np.int32), quantum)
 
 
@@ -135,9 +139,9 @@ def _rows(path: Path, job_numbers: Mapping[str, int], ledger: Ledger) -> tuple[H
     places: list[Ints] = [np.zeros(0, dtype=np.int32)]
     for rows in _groups(path, _COLUMNS):
         found.append(_keys_of(rows))
-        job = _only(rows, "job")
+        job = _only(rows, "job").dictionary_encode()
         texts = job.dictionary.to_pylist()
-        for id in texts:
+        for id in [*texts, None] if job.null_count else texts:
             if id not in job_numbers:
                 ledger.error("unknown-job", f"the table names {id!r}, which is no job", _at(path))
         numbers = np.array([job_numbers.get(id, -1) for id in [*texts, None]], dtype=np.int32)
@@ -146,11 +150,20 @@ def _rows(path: Path, job_numbers: Mapping[str, int], ledger: Ledger) -> tuple[H
     return np.concatenate(found), np.concatenate(jobs), np.concatenate(places)
 
 
+def _check_columns(path: Path) -> None:
+    """Raises `KeyError` where a column is missing."""
+    import pyarrow.parquet as pq
+
+    missing = {*_COLUMNS, *_LISTS} - set(pq.read_schema(path).names)
+    if missing:
+        raise KeyError(f"it has no column {', '.join(sorted(missing))}")
+
+
 def _groups(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Row group by row group, so that little is held at a time."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, read_dictionary=["label", "job"]) as file:
+    with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             yield file.read_row_group(number, columns=list(columns))
 
@@ -161,7 +174,7 @@ def _only(rows: pa.Table, column: str) -> pa.Array:
 
 
 def _keys_of(rows: pa.Table) -> Hashes:
-    labels = _only(rows, "label")
+    labels = _only(rows, "label").dictionary_encode()
     found = _hashes(_only(rows, "data_id"))
     tasks = [*labels.dictionary.to_pylist(), None]
     of_label = np.concatenate([of_task(label, np.zeros(1, dtype=np.int64)) for label in tasks])
@@ -202,7 +215,8 @@ def _faulty(graph: QuantumGraph, what: str, quantum: int) -> str:
 
 def _texts(path: Path, rows: Sequence[int]) -> list[tuple[str, str]]:
     """Label and data id of rows."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path, columns=["label", "data_id"]).take(list(rows))
+    table = pq.read_table(path, columns=["label", "data_id"]).take(pa.array(rows, pa.int64()))
     return list(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))

@@ -250,7 +250,7 @@ class _Reader:
             self.unlike.append((len(self.verbs) - 1, "the checkpoint that it uses is not that of its arguments"))
         if not _is_plain(head):
             self.unlike.append((len(self.verbs) - 1, "its arguments are no verb with options of one value each"))
-        if "--output" in options and [options["--output"]] != [use.lfn for use in outputs]:
+        if self.verbs[-1] == "collect" and [options.get("--output")] != [use.lfn for use in outputs]:
             self.unlike.append((len(self.verbs) - 1, "it makes another file than its arguments say"))
         if metadata and metadata != metadata_of(quanta):
             self.unlike.append((len(self.verbs) - 1, "its metadata names other quanta than its arguments"))
