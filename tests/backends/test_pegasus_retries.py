@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from compiler.backends.pegasus.retries import EXPRESSIONS, attributes_of
 from compiler.jobs import Request, Tool
+from compiler.runtime.quantum_runner import TASK_FAILED
 from tests.backends.small import DEFAULT, Call, by_hand, loaded, lowered
 
 classad = pytest.importorskip("classad")
@@ -104,8 +105,14 @@ def test_no_more_tries_than_asked_for() -> None:
 
 
 def test_an_exit_code_of_which_the_user_said_so_is_not_tried_again() -> None:
-    assert ours([(EXIT, 3), (EXIT, 1), (EXIT, 0)]) == ([2048, 2048], "failed")
-    assert ours([(EXIT, 1)] * 9, unless_exit=(), retries=1) == ([2048, 2048], "failed")
+    assert ours([(EXIT, 3), (EXIT, 2), (EXIT, 0)]) == ([2048, 2048], "failed")
+    assert ours([(EXIT, 2)] * 9, unless_exit=(), retries=1) == ([2048, 2048], "failed")
+
+
+def test_a_task_that_raised_is_final_where_bps_would_not_try_it_again() -> None:
+    assert ours([(EXIT, TASK_FAILED)], unless_exit=(1, 2)) == ([2048], "failed")
+    assert ours([(EXIT, 1), (EXIT, 0)], unless_exit=(1, 2)) == ([2048, 2048], "done"), "a transfer failed"
+    assert ours([(EXIT, TASK_FAILED), (EXIT, 0)], unless_exit=(2,)) == ([2048, 2048], "done")
 
 
 def test_a_job_that_lost_its_machine_asks_for_no_more_and_has_not_failed() -> None:
@@ -143,10 +150,12 @@ def test_memory_and_fate_are_those_of_bps(ends: list[Outcome], amount: tuple[int
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from([(EXIT, 1), (EXIT, 2), (EXIT, 3), (EXIT, 10)]), max_size=8), st.integers(1, 7))
-def test_exit_codes_are_tried_again_as_by_bps(ends: list[Outcome], retries: int) -> None:
+@given(st.lists(st.sampled_from([1, 2, 3, 11]), max_size=8), st.integers(1, 7))
+def test_exit_codes_are_tried_again_as_by_bps(codes: list[int], retries: int) -> None:
     pytest.importorskip("lsst.ctrl.bps.htcondor")
-    assert ours([*ends, (EXIT, 0)], retries=retries) == of_bps([*ends, (EXIT, 0)], 2048, 2.0, 491_520, retries)
+    theirs = of_bps([*((EXIT, code) for code in codes), (EXIT, 0)], 2048, 2.0, 491_520, retries)
+    as_the_runner_says = [(EXIT, TASK_FAILED if code == 1 else code) for code in codes]
+    assert ours([*as_the_runner_says, (EXIT, 0)], retries=retries) == theirs
 
 
 def test_jobs_say_their_numbers_and_the_site_says_what_is_done_with_them(tmp_path: Path) -> None:
@@ -177,7 +186,7 @@ def test_jobs_say_their_numbers_and_the_site_says_what_is_done_with_them(tmp_pat
             "+rubincwl_memory_multiplier": 2.0,
             "+rubincwl_memory_max": 64_000,
             "+rubincwl_retries": 3,
-            "+rubincwl_unless_exit": "{1,2}",
+            "+rubincwl_unless_exit": "{2,10}",
             "+AllowedExecuteDuration": 5400,
             "+rubincwl_preemptible": "false",
         },
