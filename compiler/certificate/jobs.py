@@ -69,9 +69,14 @@ def certify_jobs(graph: QuantumGraph, path: Path, written: Written) -> JobsProof
             ledger.error("duplicate-job", f"the id {id!r} stands for several jobs", at(written, numbers[id]))
     for job, what in written.unlike:
         ledger.error("disagreeing-job", f"{written.ids[job]!r}: {what}", at(written, job))
+    if written.told != str(len(written.quanta.item)):
+        message = f"the metadata tells {written.told} quanta, the arguments of all jobs {len(written.quanta.item)}"
+        ledger.error("disagreeing-workflow", message)
     for document, id in written.lost:
         ledger.error("unknown-job", f"dependencies of document {document} name {id!r}, which is no job of it")
-    table = None if ledger.counts else read_table(graph, path, numbers, ledger)
+    table = None
+    if len(numbers) == len(written.ids) and not written.lost:
+        table = read_table(graph, path, numbers, ledger)
     if table is not None:
         _check_arguments(graph, written, table, ledger)
         check_order(graph, table, ledger)

@@ -38,6 +38,9 @@ class Written(Protocol):
     runs: Ints
     """Shape (jobs,): the document that a sub-workflow runs; -1 for jobs."""
 
+    told: str
+    """How many quanta the main document says that there are."""
+
     @property
     def quanta(self) -> Ragged:
         """The words that name each quantum."""

@@ -144,11 +144,12 @@ def validator(schema: str) -> Draft7Validator:
     return Draft7Validator(found[schema], registry=registry)
 
 
-def written_by_api(name: str, jobs: Sequence[Any]) -> dict[str, Any]:
+def written_by_api(name: str, jobs: Sequence[Any], **metadata: str) -> dict[str, Any]:
     """What Pegasus.api makes of its own jobs."""
     from Pegasus.api import Workflow
 
     workflow = Workflow(name).add_jobs(*jobs)
+    workflow.add_metadata(**metadata)
     stream = StringIO()
     workflow.write(stream, _format="json")
     written: dict[str, Any] = json.loads(stream.getvalue())

@@ -47,6 +47,9 @@ def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
             words[7:7] = ["--checkpoint", f"{id}_checkpoint.tar"]
             made.add_checkpoint(f"{id}_checkpoint.tar", stage_out=False, register_replica=False)
         made.add_args(*quote_arguments(words))
+        if job.quanta:
+            said = [" ".join(quote_arguments([label, *(f"{k}={v}" for k, v in data)])) for label, data in job.quanta]
+            made.add_metadata(quanta=str(len(said)), **{f"quantum.{place}": each for place, each in enumerate(said)})
         say(made, job.request)
         made_jobs.append(made)
     last = Job("_collect", _id="_collect", node_label="gathers records", namespace="rubincwl")
@@ -54,7 +57,8 @@ def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
     say(last, Request())
     last.add_inputs(*records)
     last.add_outputs(File("_collect_records.jsonl"), stage_out=True, register_replica=False)
-    return written_by_api("dark", [*made_jobs, last])
+    quanta = sum(len(job.quanta) for job in jobs.jobs())
+    return written_by_api("dark", [*made_jobs, last], quanta=str(quanta), table="quanta.parquet")
 
 
 def unordered(workflow: dict[str, Any]) -> dict[str, Any]:

@@ -241,31 +241,43 @@ def test_only_some_of_many_findings_are_told_and_all_are_counted(out: Path) -> N
     assert sum(each.code == "extra-quantum" for each in proof.findings) == 21
 
 
+DISAGREEING = ("disagreeing-job", "disagreeing-workflow")
 WORKFLOW: dict[str, tuple[Callable[[Document], object], set[str], str]] = {
     "a quantum is dropped": (
         lambda d: drop_words(job(d, "isr-c0")["arguments"], 5),
-        {"other-arguments"},
+        {"other-arguments", *DISAGREEING},
         "of 'isr-c0' lack 'clean instrument=Cam",
     ),
     "a quantum is another": (
         lambda d: swap(job(d, "isr-c0")["arguments"], "exposure=1000", "exposure=1001"),
-        {"other-arguments"},
+        {"other-arguments", "disagreeing-job"},
         "lack 'isr instrument=Cam detector=0 exposure=1000'",
     ),
     "a quantum runs twice": (
         lambda d: job(d, "isr-c0")["arguments"].extend(job(d, "isr-c0")["arguments"][-5:]),
-        {"other-arguments"},
+        {"other-arguments", *DISAGREEING},
         "name 'clean instrument=Cam",
     ),
     "quanta run in another order": (
         lambda d: reorder(job(d, "isr-c0")["arguments"]),
-        {"other-arguments"},
+        {"other-arguments", "disagreeing-job"},
         "another order",
     ),
     "words of a quantum are swapped": (
         lambda d: swap(job(d, "isr-c0")["arguments"], "instrument=Cam", "--task"),
-        {"other-arguments"},
+        {"other-arguments", *DISAGREEING},
         "lack",
+    ),
+    "the metadata names another quantum": (
+        lambda d: job(d, "isr-c0")["metadata"].update({"quantum.1": "clean instrument=Cam detector=0 exposure=1001"}),
+        {"disagreeing-job"},
+        "its metadata names other quanta than its arguments",
+    ),
+    "the metadata is missing": (lambda d: job(d, "isr-c0").pop("metadata"), {"disagreeing-job"}, "its metadata"),
+    "the workflow tells another number": (
+        lambda d: d["metadata"].update(quanta="13"),
+        {"disagreeing-workflow"},
+        "tells 13 quanta, the arguments of all jobs 12",
     ),
     "another verb": (
         lambda d: swap(job(d, "isr-c0")["arguments"], "quanta", "dry"),
@@ -287,7 +299,7 @@ WORKFLOW: dict[str, tuple[Callable[[Document], object], set[str], str]] = {
         {"disagreeing-job"},
         "the checkpoint that it uses",
     ),
-    "a job is dropped": (lambda d: remove_job(d, "isr-c0"), {"unknown-job"}, "names 'isr-c0'"),
+    "a job is dropped": (lambda d: remove_job(d, "isr-c0"), {"unknown-job", "disagreeing-workflow"}, "names 'isr-c0'"),
     "the init job is dropped": (
         lambda d: remove_job(d, "_init"),
         {"missing-init"},
@@ -298,7 +310,11 @@ WORKFLOW: dict[str, tuple[Callable[[Document], object], set[str], str]] = {
         {"lost-records"},
         "gathered by 0 jobs",
     ),
-    "a job stands twice": (lambda d: d["jobs"].append(job(d, "isr-c0")), {"duplicate-job"}, "several jobs"),
+    "a job stands twice": (
+        lambda d: d["jobs"].append(job(d, "isr-c0")),
+        {"duplicate-job", "disagreeing-workflow"},
+        "several jobs",
+    ),
     "a job is invented": (
         lambda d: d["jobs"].append({"type": "job", "id": "more", "arguments": ["quanta"], "uses": []}),
         {"extra-job"},
@@ -479,7 +495,7 @@ PARTS: dict[str, tuple[str, Callable[[Document], object], set[str], str]] = {
     "a sub-workflow is dropped": (
         "workflow.yml",
         lambda d: d["jobs"].remove(job(d, "part-1")),
-        {"unknown-job"},
+        {"unknown-job", "disagreeing-workflow"},
         "which is no job",
     ),
     "a file that crosses is not given": (
@@ -509,7 +525,7 @@ PARTS: dict[str, tuple[str, Callable[[Document], object], set[str], str]] = {
     "a quantum of a sub-workflow is dropped": (
         "part-1.yml",
         lambda d: drop_words(d["jobs"][0]["arguments"], 5),
-        {"other-arguments"},
+        {"other-arguments", *DISAGREEING},
         "lack",
     ),
     "a file of records does not get through": (
@@ -549,7 +565,7 @@ def test_clusters_that_wait_for_each_other_are_a_circle(tmp_path: Path) -> None:
 
 
 HARMLESS = re.compile(
-    r"^pegasus|^name|\.namespace|\.name$|nodeLabel|profiles|registerReplica"  # for people and the planner
+    r"^pegasus|^name|^metadata.table|^metadata$|\.namespace|\.name$|nodeLabel|profiles|registerReplica"  # for people and the planner
     r"|jobs\.(0\.uses\.(9|10)|1\.uses\.6)\.stageOut"  # of files of records and a checkpoint, which come back anyway
 )
 """Paths of changes after which a workflow still runs the same quanta on the same files."""

@@ -89,7 +89,7 @@ class Writer:
         """Stream every document into the folder `out`: one line a job, one a parent, one a replica."""
         for n, document in enumerate(self._documents):
             with (out / document.file).open("w", encoding="utf-8", newline="\n", buffering=1 << 20) as stream:
-                stream.write(f'{{"pegasus":"{VERSION}","name":"{document.name}","jobs":[')
+                stream.write(f'{{"pegasus":"{VERSION}","name":"{document.name}",{self._metadata(n)}"jobs":[')
                 dependencies = self._dependencies(document)
                 for lines, end in (
                     (self._jobs(document, findings), '\n],"jobDependencies":['),
@@ -102,6 +102,12 @@ class Writer:
                         separator = ",\n"
                     stream.write(end)
             write_replicas(out / document.replicas, self._replicas_of(n, document))
+
+    def _metadata(self, number: int) -> str:
+        """Of the main workflow: how many quanta its jobs run, and where it stands what they run."""
+        calls = self._plan.jobs.calls
+        quanta = sum(batch.last - batch.first for batch in calls.batches if calls.tools[batch.tool].label is not None)
+        return f'"metadata":{{"quanta":"{quanta}","table":"quanta.parquet"}},' if quanta and not number else ""
 
     def _replicas_of(self, number: int, document: Document) -> Iterator[str]:
         yield from self._replicas.lines(self._plan.jobs.files.names, self._existing.of(number).tolist())

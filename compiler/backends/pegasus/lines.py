@@ -24,6 +24,7 @@ from compiler.jobs.graph import Ints
 _INPUT = '","type":"input"}'
 _RESULT = '","type":"output","stageOut":true,"registerReplica":false}'
 _PASSED_ON = '","type":"output","stageOut":false,"registerReplica":false}'
+_TASK = '"--task",'
 _KEPT = '","type":"checkpoint","stageOut":false,"registerReplica":false}'
 
 
@@ -54,13 +55,12 @@ class JobLines:
                 if len(calls) > 1:
                     words.append(f'"--checkpoint","{id}{CHECKPOINT}"')
                     uses.append(_uses([f"{id}{CHECKPOINT}"], _KEPT))
-            words += [own[call] for call in calls]
-            arguments = ",".join(filter(None, words))
+            said = [own[call] for call in calls]
+            arguments = ",".join(filter(None, [*words, *said]))
             if (length := length_of(arguments)) > LONGEST_ARGUMENTS:
                 unsafe_arguments(plan.jobs.ids[job], f"they are {length} characters long", findings)
-            yield _line(
-                plan.names[plan.tools[job]], id, self._labels[job], arguments, uses, self._profiles[self._request[job]]
-            )
+            tool, profiles = plan.names[plan.tools[job]], self._profiles[self._request[job]]
+            yield _line(tool, id, self._labels[job], arguments, uses, profiles + _metadata(said))
 
 
 def gathering_lines(made: Iterable[Gathering]) -> Iterator[str]:
@@ -99,6 +99,22 @@ def _line(name: str, id: str, label: str, arguments: str, uses: Iterable[str], p
         f'{{"type":"job","namespace":"{NAMESPACE}","name":"{name}","id":"{id}","nodeLabel":{label},'
         f'"arguments":[{arguments}],"uses":[{",".join(filter(None, uses))}],"profiles":{profiles}}}'
     )
+
+
+def _metadata(said: Sequence[str]) -> str:
+    """The quanta of a job for Pegasus' database: one entry for each, since a value has room for 255 characters.
+
+    `said`: arguments of the calls. A job that runs no quanta has no metadata.
+    """
+    if not said[0].startswith(_TASK):
+        return ""
+    quanta = [f'"quantum.{place}":"{_words(each)}"' for place, each in enumerate(said)]
+    return f',"metadata":{{"quanta":"{len(said)}",{",".join(quanta)}}}'
+
+
+def _words(arguments: str) -> str:
+    """The words behind ``--task`` in one JSON string."""
+    return arguments[len(_TASK) + 1 : -1].replace('","', " ")
 
 
 def _json(value: Any) -> str:

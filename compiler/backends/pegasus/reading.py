@@ -49,6 +49,7 @@ class _Dependency(msgspec.Struct):
 class _Document(msgspec.Struct):
     jobs: list[msgspec.Raw]
     dependencies: list[_Dependency] = msgspec.field(name="jobDependencies", default_factory=list)
+    metadata: dict[str, str] = {}
 
 
 _decode = msgspec.json.Decoder(_Job).decode
@@ -90,6 +91,8 @@ class Written:
     """Shape (jobs,): the number of the document that holds each."""
     runs: NDArray[np.int32]
     """Shape (jobs,): the number of the document that each runs; -1 for a job that is no sub-workflow."""
+    told: str
+    """How many quanta the main document's metadata tells."""
     quanta: Ragged
     """For each job the words behind each ``--task`` of its arguments, in their order."""
     inputs: Ragged
@@ -143,8 +146,11 @@ def read_workflow(folder: Path) -> Written:
     """
     found = _Reader()
     files = [WORKFLOW]
+    told = ""
     for number, file in enumerate(files):  # grows as the main one is read
-        files += found.add(_read(folder, file), number, file)
+        document = _read(folder, file)
+        told = told or document.metadata.get("quanta", "0")
+        files += found.add(document, number, file)
     return Written(
         folder,
         files,
@@ -152,6 +158,7 @@ def read_workflow(folder: Path) -> Written:
         found.verbs,
         np.array(found.document, dtype=np.int32),
         np.array(found.runs, dtype=np.int32),
+        told,
         found.quanta.done(),
         found.inputs.done(),
         found.outputs.done(),
@@ -252,7 +259,7 @@ class _Reader:
             self.unlike.append((len(self.verbs) - 1, "its arguments are no verb with options of one value each"))
         if self.verbs[-1] == "collect" and [options.get("--output")] != [use.lfn for use in outputs]:
             self.unlike.append((len(self.verbs) - 1, "it makes another file than its arguments say"))
-        if metadata and metadata != metadata_of(quanta):
+        if metadata != (metadata_of(quanta) if quanta else {}):
             self.unlike.append((len(self.verbs) - 1, "its metadata names other quanta than its arguments"))
 
     def _declares(self, said: _Dependency, numbers: dict[str, int], document: int) -> None:
