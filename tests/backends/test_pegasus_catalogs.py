@@ -51,6 +51,22 @@ def test_the_files_are_those_expected(tmp_path: Path, golden: Golden, name: str)
     golden.check(expected, (tmp_path / "pegasus" / name).read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize(
+    ("case", "settings", "names"),
+    [
+        ("dark-clusters", {}, ("workflow.yml",)),
+        ("dark-parts", {"partition_jobs": 3}, ("part-1.replicas.yml", "part-1.yml", "plan.sh", "workflow.yml")),
+    ],
+)
+def test_clusters_and_parts_are_written_as_expected(
+    tmp_path: Path, golden: Golden, case: str, settings: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    lowered(tmp_path, dark(2, 1, cluster=case == "dark-clusters"), WHOLE, inputs_at="s3://survey/repo", **settings)
+    (GOLDEN.parent / case).mkdir(exist_ok=True)
+    for name in names:
+        golden.check(GOLDEN.parent / case / name, (tmp_path / "pegasus" / name).read_text(encoding="utf-8"))
+
+
 def test_inputs_are_mapped_to_where_the_repository_is(tmp_path: Path) -> None:
     assert lowered(tmp_path, None, WHOLE, inputs_at="s3://survey/repo/") == []
     assert pfn(tmp_path, RAW) == ("staging", "s3://me@amazon/survey/repo/raw/all/raw_1000_0.json")
