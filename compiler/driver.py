@@ -63,6 +63,10 @@ class Compiled:
     jobs: JobsProof | None = None
     """The second proof, for targets with jobs."""
 
+    def proofs(self) -> dict[str, Any]:
+        """As ``certificate.json``."""
+        return _proofs(self.certificate, self.jobs)
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -73,7 +77,7 @@ class Checked:
     """The second proof, if jobs were there to be held against the graph."""
     findings: Findings
 
-    def to_json(self) -> dict[str, Any]:
+    def proofs(self) -> dict[str, Any]:
         """As ``certificate.json``."""
         return _proofs(self.certificate, self.jobs)
 

@@ -61,7 +61,7 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
     )
     done = compile_folder(pipeline, graph, out, choices, report.stage)
     report.findings(done.findings)
-    report.result = {"output": str(out), "summary": done.summary, "certificate": done.certificate.to_json()}
+    report.result = {"output": str(out), "summary": done.summary, "certificate": done.proofs()}
     _tell(report, done.certificate)
     if done.jobs is not None:
         report.say(done.summary["clusters"]["said"])
@@ -90,7 +90,7 @@ def check(report: Report, /, pipeline: str, graph: Path, against: Path | None, c
     told.raise_errors()
     done = driver.check(pipeline, graph, against, report.stage, configuration)
     report.findings((*told, *done.findings))
-    report.result = {"certificate": done.to_json()}
+    report.result = {"certificate": done.proofs()}
     _tell(report, done.certificate)
     if done.jobs is not None:
         report.say(

@@ -40,10 +40,13 @@ def test_a_compile_writes_what_the_documentation_lists(compile_: Compile, out: P
         "job.json",
         "pegasus/pegasus.properties",
         "pegasus/plan.sh",
+        "pegasus/quanta.parquet",
         "pegasus/replicas.yml",
         "pegasus/sites.yml",
         "pegasus/transformations.yml",
+        "pegasus/worker.sh",
         "pegasus/workflow.yml",
+        "requests.json",
         "rubincwl.lock",
         "runtime/butler.yaml",
         "runtime/graph.qg",
@@ -64,7 +67,10 @@ def test_summary_and_lock_keep_their_schemas(compile_: Compile, out: Path) -> No
     jsonschema.validate(summary, schema("summary"))
     jsonschema.validate(lock, schema("lock"))
     assert summary["graph"]["quanta"] == 28
-    assert summary["jobs"]["count"] == 29, "the init job"
+    assert summary["jobs"]["count"] == summary["clusters"]["count"] + 1, "the init job"
+    assert 1 < summary["clusters"]["largest"]
+    jsonschema.validate(json.loads((out / "certificate.json").read_text()), schema("certificate"))
+    jsonschema.validate(json.loads((out / "requests.json").read_text()), schema("requests"))
     assert [each["role"] for each in lock["inputs"]] == ["pipeline", "graph", "runner"]
     assert lock["settings"]["bucket"] == "survey"
 
