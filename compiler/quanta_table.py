@@ -43,10 +43,11 @@ def write_table(path: Path, jobs: JobGraph, ids: Sequence[str]) -> None:
 
     strings = pa.list_(pa.string())
     types = (pa.string(), pa.string(), pa.string(), pa.int32(), strings, strings)
-    schema = pa.schema(list(zip(COLUMNS, types, strict=True)), metadata={"rubincwl": VERSION})
+    schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
     # Without a schema of Arrow's own in the file, it reads the same everywhere.
     options = {"compression": "zstd", "use_dictionary": ["label", "job"], "store_schema": False}
     with pq.ParquetWriter(path, schema, write_statistics=["label", "job", "place"], **options) as writer:
+        writer.add_key_value_metadata({"rubincwl": VERSION})
         for batch in _row_groups(jobs, ids, schema):
             writer.write_batch(batch)
 

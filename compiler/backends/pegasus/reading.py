@@ -259,7 +259,7 @@ class _Reader:
             self.unlike.append((len(self.verbs) - 1, "its arguments are no verb with options of one value each"))
         if self.verbs[-1] == "collect" and [options.get("--output")] != [use.lfn for use in outputs]:
             self.unlike.append((len(self.verbs) - 1, "it makes another file than its arguments say"))
-        if metadata != (metadata_of(quanta) if quanta else {}):
+        if not _tells(metadata, quanta):
             self.unlike.append((len(self.verbs) - 1, "its metadata names other quanta than its arguments"))
 
     def _declares(self, said: _Dependency, numbers: dict[str, int], document: int) -> None:
@@ -281,9 +281,17 @@ def _is_plain(head: str) -> bool:
     return len(words) % 2 == 0 and all(word.startswith("--") for word in words[::2])
 
 
-def metadata_of(quanta: list[str]) -> dict[str, str]:
-    """What a job's metadata says of its quanta: how many, and by its place the words of each."""
-    return {"quanta": str(len(quanta))} | {f"quantum.{place}": words for place, words in enumerate(quanta)}
+def _tells(metadata: dict[str, str], quanta: list[str]) -> bool:
+    """Whether a job's metadata says of its quanta how many they are, and by its place the words of each."""
+    told = list(metadata.values())
+    if told[1:] == quanta and tuple(metadata) == _metadata_keys(len(quanta)):  # in this order it is quick
+        return told[:1] == ([str(len(quanta))] if quanta else [])
+    return metadata == dict(zip(_metadata_keys(len(quanta)), [str(len(quanta)), *quanta], strict=False))
+
+
+@lru_cache(maxsize=1 << 10)
+def _metadata_keys(quanta: int) -> tuple[str, ...]:
+    return ("quanta", *(f"quantum.{place}" for place in range(quanta))) if quanta else ()
 
 
 def _spoken(arguments: list[str]) -> list[str]:
