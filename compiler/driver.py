@@ -45,8 +45,6 @@ class Choices:
     """The repository on this machine, to which ``inputs`` then points."""
     container: str | None = None
     """Image that every tool of the CWL document hints at. Off by default: some engines start it on such a hint."""
-    config: Path | None = None
-    """The file that settings came from."""
     overwrite: bool = False
     """Whether a folder that holds the results of a run may be replaced."""
 
@@ -274,8 +272,7 @@ def _lock(plan: Pipeline, graph: Path, draft: Path, choices: Choices) -> dict[st
     ingredients = [Ingredient("import" if n else "pipeline", Path(name)) for n, name in enumerate(plan.sources)]
     ingredients.append(Ingredient("graph", graph))
     ingredients.append(Ingredient("runner", draft / "runtime" / "quantum_runner.py"))
-    if choices.config is not None:
-        ingredients.append(Ingredient("config", choices.config))
+    ingredients += [Ingredient("config", path) for path in choices.configuration.files()]
     values = choices.settings.values
     script = str(values.get("setup_script") or "")
     if script.startswith("file://"):  # any other path is one on the workers

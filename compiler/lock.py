@@ -11,7 +11,7 @@ from platform import python_version
 from typing import Any
 
 FORMAT = "rubincwl-lock 1"
-PACKAGES = ("cwl-utils", "msgspec", "numpy", "pegasus-wms.api", "pyyaml", "rubincwl", "zstandard")
+PACKAGES = ("cwl-utils", "msgspec", "numpy", "pegasus-wms.api", "pyarrow", "pyyaml", "rubincwl", "zstandard")
 """Distributions that can change what is written."""
 
 
@@ -22,6 +22,7 @@ class Ingredient:
     role: str
     """``pipeline``, ``import`` (by the pipeline), ``graph``, ``config``, ``setup-script`` or ``runner``."""
     file: Path
+    """A file, or a folder of which every file counts."""
 
 
 def lock(ingredients: Iterable[Ingredient], settings: dict[str, Any]) -> dict[str, Any]:
@@ -36,14 +37,21 @@ def lock(ingredients: Iterable[Ingredient], settings: dict[str, Any]) -> dict[st
 
 
 def _fingerprint(ingredient: Ingredient) -> dict[str, Any]:
-    with ingredient.file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    path = ingredient.file
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    digests = [(each, _digest(each)) for each in files]
+    listed = "".join(f"{digest}  {each.relative_to(path).as_posix()}\n" for each, digest in digests)
     return {
         "role": ingredient.role,
-        "name": ingredient.file.name,
-        "size": ingredient.file.stat().st_size,
-        "sha256": digest,
+        "name": path.name,
+        "size": sum(each.stat().st_size for each in files),
+        "sha256": hashlib.sha256(listed.encode()).hexdigest() if path.is_dir() else digests[0][1],
     }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _version(distribution: str) -> str | None:

@@ -46,6 +46,12 @@ class Configuration:
     bps: BpsConfig = field(default_factory=BpsConfig)
     own: Own = field(default_factory=Own)
 
+    def files(self) -> list[Path]:
+        """The files that it came from, those included and records of earlier runs among them."""
+        records = self.own.file("records")
+        found = {Path(name) for name in self.bps.user.files()} | ({records} if records is not None else set())
+        return sorted(found)
+
     def targets(self, target: str, given: Mapping[str, Any]) -> Settings:
         """The settings of `target`: those `given`, then those of the file."""
         values = dict(self.own.targets.get(target, {}))

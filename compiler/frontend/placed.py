@@ -36,6 +36,12 @@ class Placed:
             return [value.plain() for value in self.content]
         return self.content
 
+    def files(self) -> set[str]:
+        """The files that it and what it holds stand in."""
+        below = self.mapping.values() if self.is_mapping else self.content if isinstance(self.content, tuple) else ()
+        own = {span.file for span in (self.place, self.key) if span is not None}
+        return own.union(*(each.files() for each in below))
+
     def at(self, *path: str | int) -> Placed | None:
         """The value at `path`, or None."""
         found, left = self.nearest(*path)

@@ -56,7 +56,6 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
         configuration=configuration,
         repo=options["repo"],
         container=options["cwl_container"],
-        config=options["config"],
         overwrite=options["overwrite"],
     )
     done = compile_folder(pipeline, graph, out, choices, report.stage)

@@ -201,3 +201,21 @@ def test_check_writes_nothing(
     monkeypatch.chdir(tmp_path)
     rubincwl("check", synthetic_dark / "pipeline.yaml", synthetic_dark / "graph.ndjson.zst")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_names_included_settings_and_records_of_earlier_runs(
+    compile_: Compile, out: Path, tmp_path: Path
+) -> None:
+    import hashlib
+    import json
+
+    (tmp_path / "records").mkdir()
+    record = {"label": "isr", "status": "done", "peak_memory_mib": 900, "wall_seconds": 40, "data_id": {}}
+    (tmp_path / "records" / "one.jsonl").write_text(json.dumps(record) + "\n")
+    (tmp_path / "common.yaml").write_text("requestMemory: 3000\n")
+    (tmp_path / "submit.yaml").write_text("includeConfigs: common.yaml\nrecords: records\n")
+    assert compile_("--config", str(tmp_path / "submit.yaml")).code == 0
+    inputs = {each["name"]: each for each in json.loads((out / "rubincwl.lock").read_text())["inputs"]}
+    assert {"common.yaml", "submit.yaml", "records"} <= inputs.keys()
+    line = f"{hashlib.sha256((tmp_path / 'records' / 'one.jsonl').read_bytes()).hexdigest()}  one.jsonl\n"
+    assert inputs["records"]["sha256"] == hashlib.sha256(line.encode()).hexdigest()
