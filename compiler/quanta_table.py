@@ -61,7 +61,7 @@ def _row_groups(jobs: JobGraph, ids: Sequence[str], schema: pa.Schema) -> Iterat
     job, place = _places(jobs, order)
     labels = pa.array([calls.tools[batch.tool].label or "" for batch in calls.batches], pa.string())
     data_ids = pa.concat_arrays([_data_ids(calls, batch) for batch in calls.batches] or [pa.array([], pa.string())])
-    names, job_ids = pa.array(jobs.files.names, pa.large_string()), pa.array(ids, pa.string())
+    names, job_ids = _texts(jobs.files.names), pa.array(ids, pa.string())
     dataset = _datasets(jobs)
     for first in range(0, len(order), ROWS):
         chosen = order[first : first + ROWS]
@@ -74,6 +74,22 @@ def _row_groups(jobs: JobGraph, ids: Sequence[str], schema: pa.Schema) -> Iterat
             _names(names, calls.writes, chosen, dataset),
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _texts(texts: Sequence[str]) -> pa.Array:
+    """The texts as an array whose memory is asked for once: one that grows takes twice as much."""
+    import pyarrow as pa
+
+    ends = np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)))
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), ends])
+    letters = np.empty(offsets[-1], dtype=np.uint8)
+    for first in range(0, len(texts), ROWS):
+        piece = "".join(texts[first : first + ROWS])
+        if not piece.isascii():
+            return pa.array(texts, pa.large_string())
+        begin = offsets[first]
+        letters[begin : begin + len(piece)] = np.frombuffer(piece.encode(), dtype=np.uint8)
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(letters))
 
 
 def _places(jobs: JobGraph, order: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compiler import quanta_table
 from compiler.expand import expand
@@ -94,6 +96,13 @@ def test_strange_values_stand_as_they_are(value: str, tmp_path: Path) -> None:
     graph = shape("isr(kind, x): raw[kind] -> out", {"kind": [value], "x": [1, 2]})
     found = rows_of(tmp_path / "t.parquet", jobs_of(graph))
     assert [json.loads(row["data_id"]) for row in found] == [{"kind": value, "x": 1}, {"kind": value, "x": 2}]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))), st.integers(1, 4))
+def test_texts_are_kept_whatever_their_letters(texts: list[str], rows: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quanta_table, "ROWS", rows)
+        assert quanta_table._texts(texts).to_pylist() == texts
 
 
 def test_calls_of_other_cwl_are_no_quanta(tmp_path: Path) -> None:
