@@ -42,21 +42,26 @@ def prepare(
     `sharded` tells whether the graph's file can be taken apart for jobs.
     """
     from compiler.analysis.clustering import choose
+    from compiler.analysis.resources import init_request
     from compiler.analysis.sharding import shard
-    from compiler.frontend.bps import check_labels
+    from compiler.frontend.bps import INIT, check_labels
     from compiler.translate.plan import Runtime
 
+    own = configuration.own
     algorithm, options = configuration.clustering(findings)
     with observe("decide what quanta ask for"):
         check_labels(configuration.bps, [task.label for task in graph.tasks], findings)
         requests, reasons = _requests(graph, configuration, findings, clustered=algorithm == "bps")
     with observe("cluster"):
-        clustering = choose(graph, requests, configuration.bps.clusters(), algorithm, options, findings)
+        clustering = choose(
+            graph, requests, configuration.bps.clusters(), algorithm, options, findings, own.place("clustering")
+        )
         if algorithm == "bps":
             clustering = replace(clustering, whole=_whole_jobs(configuration))
     keep = _keep(graph, configuration, findings)
+    init = init_request(configuration.bps.quantum_settings(INIT), findings)
     findings.raise_errors()
-    runtime = Runtime(requests, clustering, shard(graph, clustering) if sharded else None)
+    runtime = Runtime(requests, clustering, shard(graph, clustering) if sharded else None, init)
     return Prepared(runtime, requests, reasons, clustering, keep)
 
 

@@ -11,7 +11,10 @@ from compiler.jobs.request import Request
 from compiler.rubin import QuantumGraph
 from compiler.rubin.graph import Ints
 
-__all__ = ["Clustering", "Request", "Requests"]
+__all__ = ["TASK_WIDE", "Clustering", "Request", "Requests"]
+
+TASK_WIDE = ("unless_exit", "queue", "accounting_group", "accounting_user", "preemptible", "environment")
+"""Fields of a request that are the same for all quanta of a task: quantum by quantum workflows say numbers only."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,8 @@ def _up(value: Any) -> int:
     return math.ceil(float(value))
 
 
-def _seconds(value: Any) -> int | None:
-    return _up(value) or None  # CWL: 0 is no limit
+def _amount(value: Any) -> int | None:
+    return _up(value) or None  # CWL: a time of 0 is no limit, and 0 of disk is what quanta ask that say nothing
 
 
 def _variables(value: Any) -> tuple[tuple[str, str], ...]:
@@ -62,8 +62,8 @@ _FIELDS: dict[str, dict[str, str]] = {
 _MEANINGS: dict[str, Callable[[Any], Any]] = {
     "cores": _up,
     "memory_mib": _up,
-    "disk_mib": _up,
-    "walltime_s": _seconds,
+    "disk_mib": _amount,
+    "walltime_s": _amount,
     "run_time_s": float,
     "retries": int,
     "unless_exit": lambda value: tuple(map(int, value)),

@@ -78,7 +78,7 @@ class Configuration:
         target = options.get("target_s", Options().target_s)
         # One bound alone moves the others out of its way; two that contradict each other are told.
         options.setdefault("minimum_s", min(Options().minimum_s, target, options.get("maximum_s", target)))
-        options.setdefault("maximum_s", max(Options().maximum_s, 2 * target))
+        options.setdefault("maximum_s", max(Options().maximum_s, 2 * target, options["minimum_s"]))
         if "target_s" not in options:
             options["target_s"] = min(max(target, options["minimum_s"]), options["maximum_s"])
         return algorithm, Options(**options)

@@ -10,7 +10,7 @@ from typing import Any
 import cwl_utils.parser.cwl_v1_2 as cwl
 import numpy as np
 
-from compiler.analysis.requests import Request
+from compiler.analysis.requests import TASK_WIDE, Request
 from compiler.diagnostics import CompileError, Diagnostic, Origin
 from compiler.translate.plan import Plan
 
@@ -27,7 +27,6 @@ NUMBERS = (
 )
 """What may differ between the quanta of one task; it then stands in each quantum's record."""
 FRACTIONS = ("memory_multiplier",)
-_WORDS = ("unless_exit", "queue", "accounting_group", "accounting_user", "preemptible", "environment")
 _DEFAULT = Request()
 _NO_WORD_OF_RETRY = {
     "count": _DEFAULT.retries,
@@ -49,7 +48,7 @@ def kinds(plan: Plan, task: int) -> list[Request]:
 def varying(plan: Plan, task: int) -> tuple[str, ...]:
     """Names of the numbers that differ between the quanta of a task; raises `CompileError` if other things do."""
     found = kinds(plan, task)
-    for name in _WORDS:
+    for name in TASK_WIDE:
         if len({getattr(each, name) for each in found}) > 1:
             raise CompileError(
                 [
@@ -76,7 +75,7 @@ def cluster_hint(plan: Plan, task: int) -> list[dict[str, Any]]:
 
 def request_hints(plan: Plan, task: int | None) -> list[Any]:
     """What a quantum of a task, or the init job, asks for."""
-    found = [_DEFAULT] if task is None else kinds(plan, task)
+    found = [plan.runtime.init or _DEFAULT] if task is None else kinds(plan, task)
     vary = () if task is None else varying(plan, task)
 
     def say(name: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from compiler.analysis.links import Link, is_list, link, reads_existing
-from compiler.analysis.requests import Clustering, Requests
+from compiler.analysis.requests import Clustering, Request, Requests
 from compiler.analysis.structure import Group, Structure, recover
 from compiler.cwl.build import Names
 from compiler.rubin import QuantumGraph
@@ -27,6 +27,8 @@ class Runtime:
     """None says nothing of it."""
     shards: Ints | None = None
     """Shape (quanta,): the shard of the graph that holds each quantum; None where every job gets the whole graph."""
+    init: Request | None = None
+    """What the init job asks for; None leaves it the default."""
 
 
 @dataclass(frozen=True)

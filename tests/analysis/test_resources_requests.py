@@ -23,6 +23,7 @@ from compiler.analysis.resources import (
     Written,
     check_fits,
     fitting,
+    init_request,
     make_requests,
     read_records,
     write_requests,
@@ -55,6 +56,32 @@ def asked(settings: Mapping[str, Any], *rules: Mapping[str, Any], records: Recor
 
 
 # bps
+
+
+def test_the_init_job_asks_for_what_its_settings_say_and_no_limit_that_nobody_set_holds_it() -> None:
+    placed = {
+        "requestMemory": Setting(9000, Span("submit.yaml", 1, 1)),
+        "queue": Setting("q", Span("submit.yaml", 2, 1)),
+    }
+    assert init_request({**placed, "memoryLimit": Setting(4096)}, Findings()) == Request(
+        memory_mib=9000, memory_max_mib=9000, queue="q"
+    )
+
+
+def test_a_queue_that_differs_within_a_task_is_refused_at_the_rule_that_says_so() -> None:
+    rules = Written(
+        [
+            {"when": {"label": "isr", "data": "detector = 1"}, "queue": "fast"},
+            {"when": {"label": "cpDark"}, "queue": "x"},
+        ],
+        lambda index, key: Span("config.yaml", index + 1, 7),
+    )
+    findings = Findings()
+    make_requests(dark(1, 2), rules, None, None, None, findings)
+    (found,) = findings
+    assert (found.code, found.place) == ("varying-setting", Span("config.yaml", 1, 7))
+    assert "'isr' differ in 'queue' by rule 1" in found.message
+    assert found.help
 
 
 def test_settings_of_bps_are_what_no_rule_decides() -> None:
@@ -143,8 +170,8 @@ def stored(folder: Path, how: str) -> Path:
         (single / "postISRCCD-0").write_bytes(b"\x00\x01 no record")
         if how == "tar":
             with tarfile.open(path, "w") as tar:
-                for each in sorted(single.iterdir()):
-                    tar.add(each, each.name)
+                for file in sorted(single.iterdir()):
+                    tar.add(file, file.name)
     return path
 
 
@@ -332,8 +359,8 @@ def test_what_is_kept_explains_every_quantum(graph: QuantumGraph, most: int, tmp
     found = kept(graph, reasons, tmp_path_factory.mktemp("kept"))
     for quantum in range(graph.n_quanta):
         request = requests.kinds[int(requests.of[quantum])]
-        task = int(graph.quantum_task[quantum])
-        case = found.case_of(graph.tasks[task].label, quantum - graph.quanta_of(task).start)
+        number = int(graph.quantum_task[quantum])
+        case = found.case_of(graph.tasks[number].label, quantum - graph.quanta_of(number).start)
         explained = {each.key: each for each in found.explain(case)}
         assert explained["cores"].value == request.cores
         assert explained["memory"].value == request.memory_mib

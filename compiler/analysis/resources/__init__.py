@@ -4,7 +4,7 @@ from compiler.analysis.resources.machines import check_fits, fitting
 from compiler.analysis.resources.profiles import known_profiles
 from compiler.analysis.resources.reasons import FILE, Kept, Reason, Reasons, write_requests
 from compiler.analysis.resources.records import Records, read_records
-from compiler.analysis.resources.resolve import make_requests
+from compiler.analysis.resources.resolve import init_request, make_requests
 from compiler.analysis.resources.rules import Written
 from compiler.analysis.resources.written import written_rules
 
@@ -17,6 +17,7 @@ __all__ = [
     "Written",
     "check_fits",
     "fitting",
+    "init_request",
     "known_profiles",
     "make_requests",
     "read_records",

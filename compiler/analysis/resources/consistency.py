@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
+from compiler.analysis.requests import TASK_WIDE
+from compiler.analysis.resources.fields import FIELDS
 from compiler.analysis.resources.reasons import Reason, Reasons
 from compiler.analysis.resources.rules import Rule
 from compiler.analysis.resources.units import show_size, show_time
@@ -117,6 +120,20 @@ def check_cases(graph: QuantumGraph, reasons: Reasons, findings: Findings) -> No
                 first.place or second.place,
                 f"by {first}; by {second}",
             )
+
+
+def check_task_wide(graph: QuantumGraph, reasons: Reasons, findings: Findings) -> None:
+    """Settings that quanta of one task have to share, and do not."""
+    for task, (first, last) in zip(graph.tasks, pairwise(graph.task_start.tolist()), strict=True):
+        cases = np.flatnonzero(np.bincount(reasons.of[first:last], minlength=len(reasons.requests))).tolist()
+        for name in TASK_WIDE:
+            if len({getattr(reasons.requests[case], name) for case in cases}) <= 1:
+                continue
+            given = [reasons.reason(case, name) for case in cases]
+            by = next((each for each in given if each.source == "rule"), given[0])
+            key = next(field.key for field in FIELDS if field.attribute == name)
+            message = f"quanta of task '{task.label}' differ in '{key}' by {by}, which can only be said of a whole task"
+            findings.error("varying-setting", message, by.place, "leave out 'data' of that rule, or the setting")
 
 
 def example(graph: QuantumGraph, reasons: Reasons, case: int) -> str:

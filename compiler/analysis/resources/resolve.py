@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from compiler.analysis.requests import Requests
-from compiler.analysis.resources.consistency import check_cases, check_rules, understood_of
+from compiler.analysis.resources.consistency import check_cases, check_rules, check_task_wide, understood_of
 from compiler.analysis.resources.fields import FIELDS, Field
 from compiler.analysis.resources.profiles import profile_rules
 from compiler.analysis.resources.published import published_means, published_source
@@ -67,7 +67,24 @@ def make_requests(
     check_rules(understood, graph, resolver.matched, resolver.heard, resolver.instead, findings)
     resolver.tell_of_records()
     check_cases(graph, reasons, findings)
+    check_task_wide(graph, reasons, findings)
     return requests, reasons
+
+
+def init_request(settings: Mapping[str, Setting], findings: Findings) -> Request:
+    """What the job that initialises a run asks for, by its settings of bps: it runs no quantum, no rule is for it."""
+    found = bps_values(settings, findings)
+    values = {field.attribute: found[field.key][0] for field in FIELDS if field.key in found}
+    return _request(values, found["memoryMax"][1] if "memoryMax" in found else _DEFAULT)
+
+
+def _request(values: Mapping[str, Any], bound: Reason) -> Request:
+    """The request that holds `values`, whose memory ends where `bound` says."""
+    request = Request(**values)
+    if request.memory_mib > request.memory_max_mib and bound.source == "default":
+        # A limit that nobody set does not hold what somebody asked for.
+        return replace(request, memory_max_mib=request.memory_mib)
+    return request
 
 
 def _read_run_times(
@@ -164,10 +181,7 @@ class _Resolver:
             if reason is not _DEFAULT:
                 values[field.attribute] = value
             reasons.append(reason)
-        request = Request(**values)
-        if request.memory_mib > request.memory_max_mib and reasons[_MEMORY_MAX].source == "default":
-            # A limit that nobody set does not hold what somebody asked for.
-            request = replace(request, memory_max_mib=request.memory_mib)
+        request = _request(values, reasons[_MEMORY_MAX])
         numbers = tuple(self.reasons.setdefault(reason, len(self.reasons)) for reason in reasons)
         return self.cases.setdefault((request, numbers), len(self.cases))
 
