@@ -125,7 +125,7 @@ def compile_folder(
                 jobs = expand(document, job_order, name, prepared.keep)
             del document, job_order
             lower_to(choices.target, jobs, choices.settings, draft / "pegasus", findings, observe)
-            lowered = summarise_jobs(jobs)
+            lowered = summarise_jobs(quanta, jobs)
             del jobs  # large, and written
             with observe("prove the jobs"):
                 proof = _hold_jobs(prove_jobs(quanta, draft / "pegasus"))

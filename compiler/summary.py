@@ -63,7 +63,7 @@ def summarise(
     }
 
 
-def summarise_jobs(jobs: JobGraph) -> dict[str, Any]:
+def summarise_jobs(graph: QuantumGraph, jobs: JobGraph) -> dict[str, Any]:
     """The part that tells of jobs."""
     made = len(jobs.files) - jobs.files.existing
     return {
@@ -72,7 +72,21 @@ def summarise_jobs(jobs: JobGraph) -> dict[str, Any]:
         "staged_in": len(jobs.inputs.item),
         "staged_out": len(jobs.outputs.item),
         "inside": made - len(jobs.outputs.item),
+        "inside_types": _inside(graph, jobs),
     }
+
+
+def _inside(graph: QuantumGraph, jobs: JobGraph) -> dict[str, int]:
+    """How many datasets of each type no job hands out, in the order of the tasks that make them."""
+    types = {(task.label, each.name): each.dataset_type for task in graph.tasks for each in task.connections}
+    stays = np.ones(len(jobs.files), dtype=bool)
+    stays[jobs.outputs.item] = False
+    counts = {
+        types[label, port.name]: int(np.count_nonzero(stays[port.first : port.last]))
+        for port in jobs.files.ports
+        if (label := jobs.calls.tools[port.tool].label) is not None and (label, port.name) in types
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def json_text(content: dict[str, Any]) -> str:

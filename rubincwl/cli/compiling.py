@@ -64,6 +64,11 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
     _tell(report, done.certificate)
     if done.jobs is not None:
         report.say(done.summary["clusters"]["said"])
+        if inside := done.summary["jobs"]["inside_types"]:
+            told = ", ".join(f"{count:,} {name}" for name, count in inside.items())
+            report.say(
+                f"left inside their jobs, since no other reads them: {told}; keep: [{', '.join(inside)}] delivers them"
+            )
         report.say(
             f"proved: {done.jobs.jobs:,} jobs run each of the {done.jobs.quanta:,} quanta once, and wait as they do"
         )
