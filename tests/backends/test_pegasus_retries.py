@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from compiler.backends.pegasus.retries import EXPRESSIONS, attributes_of
 from compiler.jobs import Request, Tool
-from compiler.runtime.quantum_runner import TASK_FAILED
+from compiler.runtime.quantum_runner import ENVIRONMENT, GRAPH, TASK_FAILED
 from tests.backends.small import DEFAULT, Call, by_hand, loaded, lowered
 
 classad = pytest.importorskip("classad")
@@ -154,8 +154,9 @@ def test_memory_and_fate_are_those_of_bps(ends: list[Outcome], amount: tuple[int
 def test_exit_codes_are_tried_again_as_by_bps(codes: list[int], retries: int) -> None:
     pytest.importorskip("lsst.ctrl.bps.htcondor")
     theirs = of_bps([*((EXIT, code) for code in codes), (EXIT, 0)], 2048, 2.0, 491_520, retries)
-    as_the_runner_says = [(EXIT, TASK_FAILED if code == 1 else code) for code in codes]
-    assert ours([*as_the_runner_says, (EXIT, 0)], retries=retries) == theirs
+    for exception in (TASK_FAILED, ENVIRONMENT, GRAPH):
+        as_the_runner_says = [(EXIT, exception if code == 1 else code) for code in codes]
+        assert ours([*as_the_runner_says, (EXIT, 0)], retries=retries) == theirs
 
 
 def test_jobs_say_their_numbers_and_the_site_says_what_is_done_with_them(tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_jobs_say_their_numbers_and_the_site_says_what_is_done_with_them(tmp_pat
             "+rubincwl_memory_multiplier": 2.0,
             "+rubincwl_memory_max": 64_000,
             "+rubincwl_retries": 3,
-            "+rubincwl_unless_exit": "{2,10}",
+            "+rubincwl_unless_exit": "{2,10,13,14}",
             "+AllowedExecuteDuration": 5400,
             "+rubincwl_preemptible": "false",
         },

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from compiler.analysis.resources.units import parse_count, parse_factor, parse_size, parse_time, show_size, show_time
+from compiler.jobs.exit_codes import job_exit_codes
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _REFUSED = object()
@@ -49,6 +50,23 @@ def _walltime(value: object) -> int:
 def _codes(value: object) -> tuple[int, ...]:
     members = value if isinstance(value, list | tuple) else [value]
     return tuple(sorted({parse_count(each, 0, 255) for each in members}))
+
+
+def _show_codes(codes: Sequence[int]) -> str:
+    """With what a job ends in such a case, where that is something else.
+
+    >>> _show_codes([1, 2])
+    '1 and 2 (of jobs: 2, 10, 13 and 14)'
+    """
+    of_jobs = job_exit_codes(codes)
+    if of_jobs == tuple(codes):
+        return _listed(codes)
+    return f"{_listed(codes)} (of jobs: {_listed(of_jobs)})"
+
+
+def _listed(codes: Sequence[int]) -> str:
+    *most, last = map(str, codes)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _words(value: object) -> str:
@@ -100,7 +118,7 @@ FIELDS = (
         _codes,
         "retryUnlessExit",
         (),
-        show=_said_or("none", lambda codes: " and ".join(map(str, codes))),
+        show=_said_or("none", _show_codes),
     ),
     Field("memoryMultiplier", "memory_multiplier", lambda value: parse_factor(value, 1.0, 16.0), "memoryMultiplier"),
     Field("memoryMax", "memory_max_mib", parse_size, "requestMemoryMax", show=show_size),

@@ -11,10 +11,10 @@ and needs no more memory than before. Without evictions both agree; a test evalu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from compiler.jobs import Request
-from compiler.runtime.quantum_runner import TASK_FAILED
+from compiler.jobs.exit_codes import job_exit_codes
 
 MEMORY, MULTIPLIER, MOST = "rubincwl_memory", "rubincwl_memory_multiplier", "rubincwl_memory_max"
 RETRIES, UNLESS, PREEMPTIBLE = "rubincwl_retries", "rubincwl_unless_exit", "rubincwl_preemptible"
@@ -22,8 +22,6 @@ WALLTIME = "AllowedExecuteDuration"
 """HTCondor's own: seconds of execution after which it holds a job (code 47)."""
 _HELD_FOR_LONG = 1800
 """Seconds; Pegasus' own default, after which a job that is held for any other reason counts as failed."""
-_RAISED = 1
-"""With which ``pipetask`` ends when a task raised an exception; the quantum runner then says `TASK_FAILED`."""
 _SUBCODE = 34
 """Of a hold by policy that means memory; the number is bps's."""
 
@@ -37,24 +35,13 @@ def attributes_of(request: Request) -> dict[str, str | int | float]:
         f"+{MOST}": max(request.memory_mib, request.memory_max_mib) if grows else request.memory_mib,
         f"+{RETRIES}": request.retries,
     }
-    if codes := exit_codes(request.unless_exit):
+    if codes := job_exit_codes(request.unless_exit):
         said[f"+{UNLESS}"] = f"{{{','.join(map(str, codes))}}}"
     if request.walltime_s is not None:
         said[f"+{WALLTIME}"] = request.walltime_s
     if request.preemptible is not None:
         said[f"+{PREEMPTIBLE}"] = str(request.preemptible).lower()
     return said
-
-
-def exit_codes(of_pipetask: Sequence[int]) -> list[int]:
-    """The codes that end a job for good, where users say those of ``pipetask`` as in bps.
-
-    Of a job, 1 means that a transfer failed, which may well be tried again.
-
-    >>> exit_codes([1, 2])
-    [2, 10]
-    """
-    return sorted({TASK_FAILED if code == _RAISED else code for code in of_pipetask})
 
 
 def _holds(reason: str) -> str:
