@@ -101,7 +101,7 @@ def _priority(value: object) -> int:
 
 
 def _said_or(nothing: str, show: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: nothing if value in (None, "", ()) else show(value)
+    return lambda value: nothing if value in (None, "", (), []) else show(value)
 
 
 FIELDS = (
