@@ -25,7 +25,7 @@ class Prepared:
     requests: Requests
     reasons: Reasons
     clustering: Clustering
-    keep: Callable[[str, str], bool] = field(default=lambda label, port: False)
+    keep: Callable[[str, str], bool] = field(default=lambda label, port: True)
     """Whether the files of a task's output are results even where only one job makes and reads them."""
 
 

@@ -21,7 +21,7 @@ def expand(
     document: Mapping[str, Any],
     job_order: Mapping[str, Any],
     name: str = "workflow",
-    keep: Callable[[str, str], bool] = lambda label, port: False,
+    keep: Callable[[str, str], bool] = lambda label, port: True,
 ) -> JobGraph:
     """Every job that `document` (CWL v1.2 as plain data) makes of `job_order`, and the files between them.
 

@@ -34,8 +34,8 @@ class Own:
     """Expected run time of a quantum in seconds, by label or class of its task."""
     clustering: Mapping[str, Any] = field(default_factory=dict)
     """algorithm, minimumSeconds, targetSeconds, ...: those that are given."""
-    keep: tuple[str, ...] | Literal["all"] = ()
-    """Dataset types that are kept though nobody outside the job needs them."""
+    keep: tuple[str, ...] | Literal["all"] = "all"
+    """Dataset types of which those datasets too are results that one job makes and reads, and no other."""
     partition: Mapping[str, Any] = field(default_factory=dict)
     """maximumJobs and maximumFiles, if they are given."""
 
@@ -87,7 +87,7 @@ def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
     if len(findings.errors) > before:
         return Own()
     plain = tree.plain()
-    keep = plain.get("keep", [])
+    keep = plain.get("keep", "all")
     return Own(
         tree=tree,
         targets=plain.get("targets", {}),

@@ -228,7 +228,7 @@ def test_what_is_done_and_saved_is_said_in_one_line() -> None:
     requests = requests_of(graph, **{task.label: Request(run_time_s=600.0) for task in graph.tasks})
     assert auto(graph, requests).said == (
         "clustering: 18 quanta in 6 jobs (auto, about 30 min each); saves 12 start-ups of about 35 s = 7 min of "
-        "machine time, 18 stage-outs and 18 stage-ins"
+        "machine time, and 18 stage-ins"
     )
     assert "where unknown 5 min a quantum" in auto(graph, Requests.default(graph)).said
 

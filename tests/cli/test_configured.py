@@ -41,7 +41,7 @@ def compile_(rubincwl: Rubincwl, synthetic_dark: Path, tmp_path: Path) -> Compil
 
 
 def test_datasets_that_stay_inside_jobs_are_told_with_the_key_that_delivers_them(compile_: Compile) -> None:
-    done = compile_("requestMemory: 3000")
+    done = compile_("keep: []")
     ((name, count),) = compile_.summary()["jobs"]["inside_types"].items()
     assert count > 0
     assert f"{count} {name}; keep: [{name}] delivers them" in done.out
@@ -50,7 +50,7 @@ def test_datasets_that_stay_inside_jobs_are_told_with_the_key_that_delivers_them
 
 @pytest.mark.parametrize("wanted", ["[{name}]", "all"])
 def test_what_keep_names_leaves_its_job(compile_: Compile, wanted: str) -> None:
-    compile_("requestMemory: 3000")
+    compile_("keep: []")
     ((name, _),) = compile_.summary()["jobs"]["inside_types"].items()
     done = compile_(f"keep: {wanted.format(name=name)}")
     assert done.code == 0

@@ -134,7 +134,7 @@ def test_calls_of_one_cluster_are_one_job_whose_command_names_each() -> None:
     assert graph.ids == ["_init", "chain-c0", "chain-c1", "combine-MockCam-0", "combine-MockCam-1"]
     one = job(graph, "chain-c1")
     assert one.command == (
-        *("python3", "quantum_runner.py", "quanta", "--graph", "graph.qg", "--butler", "butler.yaml"),
+        *("python3", "quantum_runner.pyz", "quanta", "--graph", "graph.qg", "--butler", "butler.yaml"),
         *("--task", "isr", "instrument=MockCam", "detector=1", "exposure=1000"),
         *("--task", "isr", "instrument=MockCam", "detector=1", "exposure=1001"),
         *("--task", "cpDark:v2", "instrument=MockCam", "detector=1", "exposure=1000"),
@@ -144,13 +144,14 @@ def test_calls_of_one_cluster_are_one_job_whose_command_names_each() -> None:
     assert one.request.memory_mib == 2048
 
 
-def test_what_passes_inside_a_cluster_stays_there_unless_it_is_to_be_kept() -> None:
+def test_what_passes_inside_a_cluster_is_a_result_unless_it_is_not_to_be_kept() -> None:
     def leaving(graph: JobGraph) -> set[str]:
         return {graph.files.names[n].partition("-")[0] for n in job(graph, "chain-c0").outputs}
 
     order = numbered(job_order(1, 2, patterns=True))
     always = {"cp_dark_out", "cp_dark_metadata", "isr_metadata", "isr_record", "cpDark+3av2_record"}
-    assert leaving(clustered(order)) == always
+    assert leaving(clustered(order)) == always | {"isr_out"}
+    assert leaving(clustered(order, keep=lambda label, port: False)) == always
     assert leaving(clustered(order, keep=lambda label, port: (label, port) == ("isr", "out"))) == always | {"isr_out"}
 
 
@@ -172,7 +173,7 @@ def test_each_cluster_may_carry_a_shard_of_the_graph() -> None:
     jobs = expand(graph, order)
     one = job(jobs, "chain-c1")
     assert one.command[3:5] == ("--graph", "1.qg")
-    assert {jobs.files.names[n] for n in one.inputs} >= {"1.qg", "quantum_runner.py"}
+    assert {jobs.files.names[n] for n in one.inputs} >= {"1.qg", "quantum_runner.pyz"}
     assert not {"0.qg", "graph.qg"} & {jobs.files.names[n] for n in one.inputs}
     order["isr"][1][0]["graph"] = order["isr"][0][0]["graph"]
     assert codes(graph, order) == {"unlike-cluster"}

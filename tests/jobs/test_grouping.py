@@ -111,7 +111,8 @@ def test_the_clusters_of_a_quantum_graph_are_the_jobs_of_its_workflow(graph: Qua
         if cluster[call] >= 0:
             of[quantum] = cluster[call]
     _, dense = np.unique(of, return_inverse=True)
-    jobs = expand(*vars_of(graph, Clustering(dense.astype(np.int32), tuple(task.label for task in graph.tasks))))
+    clustering = Clustering(dense.astype(np.int32), tuple(task.label for task in graph.tasks))
+    jobs = expand(*vars_of(graph, clustering), keep=lambda label, port: False)
     assert_grouped(jobs, jobs.calls.cluster, set())
     found = {frozenset(key[quantum] for quantum in job.quanta) for job in jobs.jobs() if job.quanta}
     assert found == {frozenset(np.flatnonzero(dense == n).tolist()) for n in set(dense.tolist())}

@@ -84,7 +84,7 @@ def _said(graph: QuantumGraph, requests: Requests, of: Ints, algorithm: Algorith
         f"clustering: {saved.quanta:,} quanta in {saved.jobs:,} jobs ({algorithm}, about {_time(mean)} each{guess}); "
         f"saves {saved.starts:,} start-ups of about {_time(options.startup_s)}"
         f" = {_time(saved.starts * options.startup_s)} of machine time, "
-        f"{saved.stage_outs:,} stage-outs and {saved.stage_ins:,} stage-ins"
+        f"and {saved.stage_ins:,} stage-ins"
     )
 
 

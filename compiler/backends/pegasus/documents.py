@@ -128,7 +128,9 @@ class Writer:
             made = [names[file] for file in part.outputs.tolist()] + [each.output for each in below.gatherings[-1:]]
             inputs = [names[file] for file in part.inputs.tolist()]
             yield subworkflow_line(part.name, below.file, f"{len(part.jobs)} jobs", arguments, inputs, made)
-        yield from gathering_lines(document.gatherings)
+        if document.gatherings:
+            jobs = self._plan.jobs
+            yield from gathering_lines(document.gatherings, jobs.requests[int(jobs.request[0])])
 
     def _dependencies(self, document: Document) -> Iterator[str]:
         """Parents with their children, in the order of the jobs."""

@@ -63,9 +63,18 @@ class JobLines:
             yield _line(tool, id, self._labels[job], arguments, uses, profiles + _metadata(said))
 
 
-def gathering_lines(made: Iterable[Gathering]) -> Iterator[str]:
-    """The jobs that gather records, each in one line."""
-    profiles = _json(profiles_of(Request()))
+def gathering_lines(made: Iterable[Gathering], like: Request) -> Iterator[str]:
+    """The jobs that gather records, each in one line; accounts and queue are those of the request `like`."""
+    profiles = _json(
+        profiles_of(
+            Request(
+                queue=like.queue,
+                accounting_group=like.accounting_group,
+                accounting_user=like.accounting_user,
+                environment=like.environment,
+            )
+        )
+    )
     for each in made:
         arguments = f'"collect","--output","{each.output}"'
         uses = [
