@@ -11,7 +11,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := lsst,bps,engines,aws,dev
 DEMO := demo
-PYTEST_ARGS ?=
+# Two files of tests at a time, or as many as there are processors.
+PYTEST_ARGS ?= -n auto --dist loadfile
 
 .PHONY: demo test lint benchmark venv clean
 
