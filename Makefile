@@ -11,7 +11,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := lsst,bps,engines,aws,dev
 DEMO := demo
-# Two files of tests at a time, or as many as there are processors.
+# A file of tests at a time on each processor.
 PYTEST_ARGS ?= -n auto --dist loadfile
 
 .PHONY: demo test lint benchmark venv clean
