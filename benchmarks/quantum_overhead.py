@@ -21,12 +21,12 @@ from pathlib import Path
 from benchmarks.compile import CASES, data
 from benchmarks.measure import Cost, measure, median
 from benchmarks.report import RESULTS, Table, circumstances, keep
-from compiler.runtime import quantum_runner
+from compiler.runtime.bundle import write_runner
+from compiler.runtime.quantum_runner import butler_config, dataset_name
 
 PACKAGES = ("lsst-pipe-base", "lsst-ctrl-mpexec", "lsst-daf-butler")
 GRAPHS = ("single-frame-1020", "single-frame-20361")
 PIPETASK = Path(sys.executable).with_name("pipetask")
-RUNNER = (sys.executable, quantum_runner.__file__)
 RUNS = 3
 SIZES = (1, 5, 20)
 """Quanta in one process."""
@@ -59,14 +59,17 @@ class Place:
     """A copy of it, for run-qbb."""
     scratch: Path
 
-    def runner_options(self, graph: Path) -> tuple[str | Path, ...]:
-        return ("--graph", graph, "--butler", self.scratch / "butler.yaml")
+    def runner(self, verb: str, graph: Path) -> tuple[str | Path, ...]:
+        """How a call of the runner begins."""
+        program = self.scratch / "quantum_runner.pyz"
+        return (sys.executable, program, verb, "--graph", graph, "--butler", self.scratch / "butler.yaml")
 
     def prepare(self) -> None:
         """Do once what comes before all quanta, both ways."""
         shutil.copytree(self.source, self.repo)
-        (self.scratch / "butler.yaml").write_text(quantum_runner.butler_config())
-        measure([*RUNNER, "init", *self.runner_options(self.scratch / SHARD.format(-1))], self.scratch / "init")
+        (self.scratch / "butler.yaml").write_text(butler_config())
+        write_runner(self.scratch / "quantum_runner.pyz")
+        measure(self.runner("init", self.scratch / SHARD.format(-1)), self.scratch / "init")
         measure([PIPETASK, "pre-exec-init-qbb", self.repo, self.graph], self.scratch / "pre-exec-init")
 
     def by_runner(self, job: Job, *, sharded: bool) -> Cost:
@@ -76,8 +79,8 @@ class Place:
         here.mkdir()
         for name, path in job.staged:
             shutil.copy(self.scratch / "init" / name if path is None else self.source / path, here / name)
-        options = (*self.runner_options(graph), "--records", "records.jsonl", "--checkpoint", "kept.tar")
-        return measure([*RUNNER, "quanta", *options, *job.words], here)
+        options = ("--records", "records.jsonl", "--checkpoint", "kept.tar")
+        return measure([*self.runner("quanta", graph), *options, *job.words], here)
 
     def by_pipetask(self, job: Job) -> Cost:
         """The job as bps runs it."""
@@ -103,7 +106,7 @@ def plan(graph_file: Path, sizes: Sequence[int], runs: int, scratch: Path) -> li
         staged = []
         for each in (graph.dataset(number) for number in sorted(read)):
             existing = each.id.hex if graph.exists_before(each.number) else None
-            name = quantum_runner.dataset_name(each.type, each.data_id.values(), existing)
+            name = dataset_name(each.type, each.data_id.values(), existing)
             staged.append((name, None if each.file is None else each.file.path))
         words = [w for q in quanta for w in ("--task", q.label, *(f"{k}={v}" for k, v in q.data_id.items()))]
         return Job(tuple(words), ",".join(str(each.id) for each in quanta), len(quanta), place, tuple(staged))

@@ -248,7 +248,8 @@ def _write(
     """The workflow, its job order, what jobs carry, and why quanta ask for what they do."""
     from compiler.analysis import resources
     from compiler.delivery import link_inputs
-    from compiler.runtime import quantum_runner
+    from compiler.runtime.bundle import write_runner
+    from compiler.runtime.quantum_runner import butler_config
     from compiler.shards import write_shards
     from compiler.translate.order import INIT_SHARD, RUNTIME, shard_name
 
@@ -256,10 +257,9 @@ def _write(
     (draft / "job.json").write_bytes(workflow.job_order_bytes())
     runtime = draft / "runtime"
     runtime.mkdir()
-    shutil.copyfile(quantum_runner.__file__, runtime / RUNTIME["_runner"])
-    (runtime / RUNTIME["_runner"]).chmod(0o755)
+    write_runner(runtime / RUNTIME["_runner"])
     shutil.copyfile(graph, runtime / RUNTIME["_graph"])
-    (runtime / RUNTIME["_butler"]).write_text(quantum_runner.butler_config())
+    (runtime / RUNTIME["_butler"]).write_text(butler_config())
     if (shards := prepared.runtime.shards) is not None:
         names = {n: shard_name(n) for n in range(int(shards.max(initial=-1)) + 1)} | {-1: INIT_SHARD}
         write_shards(graph, quanta, shards, runtime, names)
@@ -271,7 +271,7 @@ def _write(
 def _lock(plan: Pipeline, graph: Path, draft: Path, choices: Choices) -> dict[str, Any]:
     ingredients = [Ingredient("import" if n else "pipeline", Path(name)) for n, name in enumerate(plan.sources)]
     ingredients.append(Ingredient("graph", graph))
-    ingredients.append(Ingredient("runner", draft / "runtime" / "quantum_runner.py"))
+    ingredients.append(Ingredient("runner", draft / "runtime" / "quantum_runner.pyz"))
     ingredients += [Ingredient("config", path) for path in choices.configuration.files()]
     values = choices.settings.values
     script = str(values.get("setup_script") or "")

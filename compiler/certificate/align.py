@@ -103,7 +103,7 @@ class _Aligner:
                 given = self.batches.given
                 if number >= len(given.names) or not given.locations[number].startswith("runtime/"):
                     raise OddError(f"{batch.tool.id!r} runs with a file that is not below 'runtime/'")
-                if place == 0 and given.names[number] != "quantum_runner.py":
+                if place == 0 and given.names[number] != "quantum_runner.pyz":
                     raise OddError(f"{batch.tool.id!r} does not run the quantum runner")
 
     def _task(self, batch: Batch) -> int:

@@ -188,7 +188,7 @@ class Tool:
                 self._fault("wrong-runtime", text)
             elif type(file) is not File and file is not UNKNOWN:
                 self._fault("wrong-runtime", f"{show(path)} is {describe(file)}, no file")
-        if type(seen[0]) is File and seen[0].name != "quantum_runner.py":
+        if type(seen[0]) is File and seen[0].name != "quantum_runner.pyz":
             self._fault("wrong-runtime", f"the command runs {seen[0].name!r}, not the quantum runner")
 
     def _connections(self, command: _Command) -> tuple[tuple[str, tuple[Path, ...]], ...]:

@@ -1,1 +1,1 @@
-"""What runs beside a job on a worker: the quantum runner, one file that travels with the workflow."""
+"""What runs beside a job on a worker: the quantum runner, and how it becomes the one file that travels."""

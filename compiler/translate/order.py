@@ -20,7 +20,7 @@ from compiler.translate.hints import varying
 from compiler.translate.plan import Plan, Port, TaskPlan
 from compiler.translate.workflows import shared_files
 
-RUNTIME = {"_runner": "quantum_runner.py", "_graph": "graph.qg", "_butler": "butler.yaml"}
+RUNTIME = {"_runner": "quantum_runner.pyz", "_graph": "graph.qg", "_butler": "butler.yaml"}
 """Base names of the files that every job carries, in the folder ``runtime`` beside the workflow."""
 INIT_SHARD = "shards/init.qg"
 """The graph that the init job carries where quanta carry shards."""

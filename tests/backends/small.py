@@ -23,7 +23,7 @@ from providers import load_provider
 
 WHOLE: dict[str, Any] = {"bucket": "dark-night", "prefix": "runs/1", "credentials": "me@amazon"}
 SCHEMAS = Path(__file__).parent / "pegasus_schema"
-RUNTIME = {"quantum_runner.py": "quantum_runner.py", "graph.qg": "graph.qg", "butler.yaml": "butler.yaml"}
+RUNTIME = {"quantum_runner.pyz": "quantum_runner.pyz", "graph.qg": "graph.qg", "butler.yaml": "butler.yaml"}
 DEFAULT = Request()
 
 
@@ -94,7 +94,7 @@ def dark(exposures: int = 1, detectors: int = 2, instrument: str = "MockCam", cl
         "cp_dark": Tool("cp_dark", "cpDark:v2", ("instrument", "detector", "exposure"), cluster="detectors"),
         "combine": Tool("combine", "combine", ("instrument", "detector"), cluster="detectors"),
     }
-    runner = ("python3", "quantum_runner.py")
+    runner = ("python3", "quantum_runner.pyz")
     common = ("--graph", "graph.qg", "--butler", "butler.yaml")
     calls = [Call(init, "_init", (*runner, "init", *common), list(RUNTIME), {"dark_schema": "dark_schema"})]
     every = [(d, e) for d in range(detectors) for e in range(1000, 1000 + exposures)]

@@ -35,7 +35,7 @@ def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
         label = f"{job.quanta[0][0]}{{{data_id}}}{more}" if job.quanta else job.id
         words = list(job.command[2:])
         made = Job(job.tool, _id=id, node_label=label, namespace="rubincwl")
-        made.add_inputs(*(File(f.lfn) for f in map(jobs.file, job.inputs) if f.lfn != "quantum_runner.py"))
+        made.add_inputs(*(File(f.lfn) for f in map(jobs.file, job.inputs) if f.lfn != "quantum_runner.pyz"))
         for file in map(jobs.file, job.outputs):
             if file.port != "_record":
                 made.add_outputs(File(file.lfn), stage_out=True, register_replica=False)
@@ -128,11 +128,11 @@ def test_the_final_job_takes_the_records_of_every_job_and_nothing_else(tmp_path:
 def test_the_runner_is_the_executable_and_no_input(tmp_path: Path) -> None:
     lowered(tmp_path)
     workflow = loaded(tmp_path, "workflow.yml")
-    assert all(use["lfn"] != "quantum_runner.py" for job in workflow["jobs"] for use in job["uses"])
+    assert all(use["lfn"] != "quantum_runner.pyz" for job in workflow["jobs"] for use in job["uses"])
     assert workflow["jobs"][0]["arguments"][0] == "init"
     for each in loaded(tmp_path, "transformations.yml")["transformations"]:
         (site,) = each["sites"]
-        assert (site["type"], site["pfn"]) == ("stageable", "file://${RUBINCWL_OUT}/runtime/quantum_runner.py")
+        assert (site["type"], site["pfn"]) == ("stageable", "file://${RUBINCWL_OUT}/runtime/quantum_runner.pyz")
 
 
 @pytest.mark.parametrize("cluster", [False, True])

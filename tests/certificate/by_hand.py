@@ -274,7 +274,7 @@ def job_order() -> dict[str, Any]:
         )
 
     place = {pair: i for i, pair in enumerate((d, e) for d in DETECTORS for e in EXPOSURES)}
-    names = {"_runner": "quantum_runner.py", "_graph": "graph.qg", "_butler": "butler.yaml"}
+    names = {"_runner": "quantum_runner.pyz", "_graph": "graph.qg", "_butler": "butler.yaml"}
     return {
         **{port: {"class": "File", "location": f"runtime/{name}"} for port, name in names.items()},
         "old_schema": existing("old_schema"),

@@ -38,7 +38,7 @@ def lay_out(folder: Path, document: dict[str, Any], order: dict[str, Any], graph
     if init is not None:
         table[json.dumps([""])] = {"outputs": init.outputs, "record": None}
     (folder / "runtime").mkdir()
-    shutil.copy(Path(__file__).with_name("stand_in_runner.py"), folder / "runtime" / "quantum_runner.py")
+    shutil.copy(Path(__file__).with_name("stand_in_runner.py"), folder / "runtime" / "quantum_runner.pyz")
     (folder / "runtime" / "graph.qg").write_text(json.dumps(table))
     (folder / "runtime" / "butler.yaml").touch()
     for given in form.given():

@@ -50,11 +50,11 @@ def test_a_compile_writes_what_the_documentation_lists(compile_: Compile, out: P
         "rubincwl.lock",
         "runtime/butler.yaml",
         "runtime/graph.qg",
-        "runtime/quantum_runner.py",
+        "runtime/quantum_runner.pyz",
         "summary.json",
         "workflow.cwl",
     ]
-    assert os.access(out / "runtime" / "quantum_runner.py", os.X_OK)
+    assert os.access(out / "runtime" / "quantum_runner.pyz", os.X_OK)
     assert list(out.parent.iterdir()) == [out]
 
 

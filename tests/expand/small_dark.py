@@ -101,7 +101,7 @@ def job_order(
         return {"instrument": instrument, "detector": d, "exposure": e}
 
     every = [(d, range(1000, 1000 + exposures)) for d in range(detectors)]
-    places = {"_runner": "quantum_runner.py", "_graph": "graph.qg", "_butler": "butler.yaml"}
+    places = {"_runner": "quantum_runner.pyz", "_graph": "graph.qg", "_butler": "butler.yaml"}
     return {
         **{key: {"class": "File", "location": f"runtime/{name}"} for key, name in places.items()},
         "isr": [[record("isr", at(e, d), "out", {"raw": raw(e, d)}) for e in row] for d, row in every],

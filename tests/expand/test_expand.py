@@ -43,7 +43,7 @@ def test_every_quantum_becomes_one_job_and_init_another() -> None:
 def test_a_command_names_staged_files_by_their_base_names() -> None:
     graph = expand(document(), job_order())
     assert job(graph, "cp_dark-MockCam-1-1000").command == (
-        *("python3", "quantum_runner.py", "quanta", "--graph", "graph.qg", "--butler", "butler.yaml"),
+        *("python3", "quantum_runner.pyz", "quanta", "--graph", "graph.qg", "--butler", "butler.yaml"),
         *("--task", "cpDark:v2", "instrument=MockCam", "detector=1", "exposure=1000"),
     )
 
@@ -51,7 +51,7 @@ def test_a_command_names_staged_files_by_their_base_names() -> None:
 def test_inputs_are_all_files_of_the_input_object_and_outputs_what_the_globs_name() -> None:
     graph = expand(document(), job_order(2, 1))
     combine = job(graph, "combine-MockCam-0")
-    runtime = {"quantum_runner.py", "graph.qg", "butler.yaml"}
+    runtime = {"quantum_runner.pyz", "graph.qg", "butler.yaml"}
     assert names(graph, combine.inputs) == runtime | {
         "dark_schema",
         "cp_dark_out-MockCam-0-1000",

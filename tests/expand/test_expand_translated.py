@@ -17,7 +17,7 @@ from compiler.translate import translate
 from tests import shapes, strategies
 from tests.backends.small import loaded, lowered
 
-RUNTIME = {"quantum_runner.py", "graph.qg", "butler.yaml"}
+RUNTIME = {"quantum_runner.pyz", "graph.qg", "butler.yaml"}
 Edges = set[tuple[QuantumKey, QuantumKey]]
 
 

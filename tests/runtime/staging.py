@@ -14,7 +14,8 @@ from typing import Any
 
 from compiler.frontend.qg import read_qg
 from compiler.rubin import Quantum, QuantumGraph
-from compiler.runtime import quantum_runner
+from compiler.runtime.bundle import write_runner
+from compiler.runtime.quantum_runner import butler_config, dataset_name, record_name
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,13 @@ class Staging:
     def butler(self) -> Path:
         self.pool.mkdir(parents=True, exist_ok=True)
         file = self.pool / "butler.yaml"
-        file.write_text(quantum_runner.butler_config())
+        file.write_text(butler_config())
         return file
+
+    @cached_property
+    def runner(self) -> Path:
+        self.pool.mkdir(parents=True, exist_ok=True)
+        return write_runner(self.pool / "quantum_runner.pyz")
 
     def quantum(self, label: str, **data_id: Any) -> Quantum:
         fits = (q for q in self.graph.quanta() if q.label == label and data_id.items() <= q.data_id.items())
@@ -43,7 +49,7 @@ class Staging:
     def name(self, dataset: int) -> str:
         each = self.graph.dataset(dataset)
         existing = each.id.hex if self.graph.exists_before(dataset) else None
-        return quantum_runner.dataset_name(each.type, each.data_id.values(), existing)
+        return dataset_name(each.type, each.data_id.values(), existing)
 
     def stage(self, folder: Path, *quanta: Quantum) -> list[str]:
         """Link the inputs of the quanta that no other of them makes; returns their names, sorted."""
@@ -60,7 +66,7 @@ class Staging:
 
     def command(self, *quanta: Quantum, more: tuple[str, ...] = ()) -> list[str]:
         verb = "quanta" if quanta else "init"
-        command = [sys.executable, quantum_runner.__file__, verb, "--graph", str(self.graph_file)]
+        command = [sys.executable, str(self.runner), verb, "--graph", str(self.graph_file)]
         command += ["--butler", str(self.butler), *more]
         for each in quanta:
             command += ["--task", each.label, *(f"{k}={v}" for k, v in each.data_id.items())]
@@ -72,7 +78,7 @@ class Staging:
         return subprocess.run(self.command(*quanta, more=more), cwd=folder, capture_output=True, text=True)
 
     def record(self, folder: Path, quantum: Quantum) -> dict[str, Any]:
-        file = folder / quantum_runner.record_name(quantum.label, quantum.data_id.values())
+        file = folder / record_name(quantum.label, quantum.data_id.values())
         found: dict[str, Any] = json.loads(file.read_text())
         return found
 

@@ -17,7 +17,9 @@ import jsonschema
 import pytest
 
 from compiler.rubin import Quantum
-from compiler.runtime import quantum_runner
+from compiler.runtime.bundle import write_runner
+from compiler.runtime.quantum_runner import GRAPH, RECORD_PREFIX, TASK_FAILED, butler_config
+from compiler.runtime.quantum_runner.checkpoint import CHECKPOINT_INDEX, write_checkpoint
 from compiler.schema_files import schema
 from tests.runtime.staging import Staging, make_graph
 
@@ -85,7 +87,7 @@ def _records(folder: Path, file: str = "records.jsonl") -> dict[str, dict[str, A
 
 
 def _printed(stdout: str) -> list[dict[str, Any]]:
-    return [json.loads(each.removeprefix(quantum_runner.RECORD_PREFIX)) for each in stdout.splitlines()]
+    return [json.loads(each.removeprefix(RECORD_PREFIX)) for each in stdout.splitlines()]
 
 
 def _made(folder: Path) -> set[str]:
@@ -123,14 +125,14 @@ def test_data_flow_inside_a_call_from_the_first_quantum_to_the_last(data: Path, 
     assert sorted(each["data_id"]["exposure"] for each in combined["quantum"]["inputs"]["inputExps"]) == list(EXPOSURES)
     assert not [each for each in _made(folder) if "_record-" in each], "one file holds all records"
     with tarfile.open(folder / "kept.tar") as tar:
-        assert tar.getnames() == [quantum_runner.CHECKPOINT_INDEX], "there is nothing that a second try would need"
+        assert tar.getnames() == [CHECKPOINT_INDEX], "there is nothing that a second try would need"
 
 
 def test_a_failed_quantum_takes_what_depends_on_it_and_nothing_else(
     failed: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, ran = failed
-    assert ran.returncode == quantum_runner.TASK_FAILED
+    assert ran.returncode == TASK_FAILED
     records = _records(folder)
     assert {name: each["status"] for name, each in records.items()} == {
         "isr-1000": "done", "isr-1001": "failed", "isr-1002": "done",
@@ -161,7 +163,7 @@ def test_a_second_try_runs_only_what_is_left(
 ) -> None:
     before, _ = failed
     ran = _retry(raising, before, tmp_path, *_all(raising))
-    assert ran.returncode == quantum_runner.TASK_FAILED, "isr of 1001 raises again"
+    assert ran.returncode == TASK_FAILED, "isr of 1001 raises again"
     assert "kept isr{instrument: MockCam, detector: 0, exposure: 1000} of an earlier try" in ran.stderr
     assert sum(each.startswith("rubincwl: start ") for each in ran.stderr.splitlines()) == 3
     records, first = _records(tmp_path), _records(before)
@@ -169,7 +171,7 @@ def test_a_second_try_runs_only_what_is_left(
     assert {name: records[name] for name in kept} == {name: first[name] for name in kept}
     assert _made(before) <= _made(tmp_path), "its files are those of a call that ran everything"
     with tarfile.open(tmp_path / "kept.tar") as tar:
-        index = json.load(tar.extractfile(quantum_runner.CHECKPOINT_INDEX) or io.BytesIO())
+        index = json.load(tar.extractfile(CHECKPOINT_INDEX) or io.BytesIO())
     assert len(index["records"]) == 4, "a third try would not run them either"
 
 
@@ -194,7 +196,7 @@ def test_what_is_kept_serves_quanta_that_need_it(data: Path, tmp_path: Path) -> 
     staging.stage(tmp_path / "first", isr)
     assert staging.call(tmp_path / "first", isr, more=("--records", "r.jsonl")).returncode == 0
     record = _records(tmp_path / "first", "r.jsonl")["isr-1000"]
-    quantum_runner.write_checkpoint(tmp_path / "first" / "kept.tar", {isr.id: record}, tmp_path / "first")
+    write_checkpoint(tmp_path / "first" / "kept.tar", {isr.id: record}, tmp_path / "first")
 
     ran = _retry(staging, tmp_path / "first", tmp_path / "second", isr, dark)
 
@@ -331,8 +333,9 @@ def test_a_failed_call_leaves_a_checkpoint_whatever_it_failed_of(data: Path, tmp
     for number, more in enumerate(("nowhere.qg", str(data / "pipeline.yaml"))):
         folder = tmp_path / str(number)
         folder.mkdir()
-        (folder / "butler.yaml").write_text(quantum_runner.butler_config())
+        (folder / "butler.yaml").write_text(butler_config())
+        runner = write_runner(tmp_path / "quantum_runner.pyz")
         command = ["quanta", "--graph", more, "--butler", "butler.yaml", "--task", "isr", "--checkpoint", "kept.tar"]
-        ran = subprocess.run([sys.executable, quantum_runner.__file__, *command], cwd=folder, capture_output=True)
-        assert ran.returncode == quantum_runner.GRAPH
+        ran = subprocess.run([sys.executable, runner, *command], cwd=folder, capture_output=True)
+        assert ran.returncode == GRAPH
         assert _made(folder) == {"butler.yaml", "kept.tar"}

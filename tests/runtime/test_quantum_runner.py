@@ -18,6 +18,7 @@ import pytest
 
 from compiler.demo_data import make_demo_data
 from compiler.runtime import quantum_runner
+from compiler.runtime.quantum_runner.preparing import prepare
 from compiler.schema_files import schema
 from tests.runtime.staging import Staging, make_graph
 
@@ -153,7 +154,7 @@ def test_init_writes_every_init_output_under_its_name(staging: Staging, tmp_path
 def test_init_needs_no_quantum_in_the_graph(staging: Staging, tmp_path: Path) -> None:
     """The shard that travels with the init job of a large graph holds none."""
     (tmp_path / "butler.yaml").write_text(quantum_runner.butler_config())
-    call = quantum_runner.prepare(str(staging.graph_file), tmp_path, None, {})
+    call = prepare(str(staging.graph_file), tmp_path, None, {})
     call.cut(()).write(str(tmp_path / "shard.qg"))
     shard = Staging(tmp_path / "shard.qg", staging.repo, staging.pool)
 
@@ -230,7 +231,7 @@ def test_a_quantum_that_the_graph_does_not_hold_is_named(
     staging: Staging, tmp_path: Path, label: str, data_id: dict[str, str], said: str
 ) -> None:
     with pytest.raises(quantum_runner.StopError, match=re.escape(said)) as stop:
-        quantum_runner.prepare(str(staging.graph_file), tmp_path, [(label, data_id)], {})
+        prepare(str(staging.graph_file), tmp_path, [(label, data_id)], {})
     assert stop.value.code == quantum_runner.GRAPH
 
 
@@ -238,7 +239,7 @@ def test_a_graph_without_datastore_records_is_told_with_the_way_out(data: Path, 
     text = (data / "pipeline.yaml").read_text()
     graph = make_graph(data / "repo", text, tmp_path / "made", attach_datastore_records=False)
     with pytest.raises(quantum_runner.StopError, match="--qgraph-datastore-records"):
-        quantum_runner.prepare(str(graph), tmp_path, [("isr", {"exposure": "1000"})], {})
+        prepare(str(graph), tmp_path, [("isr", {"exposure": "1000"})], {})
 
 
 def test_a_graph_that_cannot_be_read_is_told_in_a_line(staging: Staging, tmp_path: Path) -> None:

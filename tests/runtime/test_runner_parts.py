@@ -20,7 +20,12 @@ from hypothesis import strategies as st
 
 from compiler.rubin import format_quantum
 from compiler.runtime import quantum_runner
-from compiler.runtime.quantum_runner import Call, Ended, Quantum, Staged, dataset_name, judge, quantum_text
+from compiler.runtime.bundle import write_runner
+from compiler.runtime.quantum_runner import dataset_name, quantum_text
+from compiler.runtime.quantum_runner.call import Call, Quantum, Staged
+from compiler.runtime.quantum_runner.judging import judge
+from compiler.runtime.quantum_runner.middleware import Ended
+from compiler.runtime.quantum_runner.telling import print_records, record_line
 
 _VALUES = st.lists(st.one_of(st.integers(), st.text(max_size=8)), max_size=4)
 _TYPES = st.text(min_size=1, max_size=12)
@@ -113,8 +118,8 @@ def test_a_log_is_never_rightly_absent(tmp_path: Path) -> None:
 
 
 def _run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, quantum_runner.__file__, *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    runner = write_runner(cwd / "quantum_runner.pyz")
+    return subprocess.run([sys.executable, runner, *words], cwd=cwd, capture_output=True, text=True)
 
 
 def _leftovers(folder: Path) -> None:
@@ -216,7 +221,7 @@ _RECORD = {"message": "x", "outputs": [{"name": "file" * 10}] * 20, "absent_inpu
 
 @given(st.integers(300, 5000), st.lists(st.text(max_size=300), max_size=40), st.text(max_size=2000))
 def test_a_record_fits_a_line_of_any_length(longest: int, tail: list[str], message: str) -> None:
-    line = quantum_runner.record_line(_RECORD | {"message": message}, longest, tail)
+    line = record_line(_RECORD | {"message": message}, longest, tail)
     assert len(line) < max(longest, 800)
     assert "\n" not in line
     assert json.loads(line.removeprefix(quantum_runner.RECORD_PREFIX))["message"] == message[: len(message)][:1000] or (
@@ -225,7 +230,7 @@ def test_a_record_fits_a_line_of_any_length(longest: int, tail: list[str], messa
 
 
 def test_what_a_failed_call_prints_is_bounded(capfd: pytest.CaptureFixture[str]) -> None:
-    quantum_runner.print_records([_RECORD] * 5000)
+    print_records([_RECORD] * 5000)
     said = capfd.readouterr().out
     assert len(said) < 256 * 1024, "what Pegasus keeps of a job's output"
     assert said.splitlines()[-1].endswith("more records were left out")
