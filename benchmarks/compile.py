@@ -23,7 +23,7 @@ from benchmarks.measure import Cost, measure, median
 from benchmarks.report import RESULTS, Table, circumstances, keep
 
 RUBINCWL = (sys.executable, "-m", "rubincwl")
-CWLTOOL = (sys.executable, "-m", "cwltool")
+CWLTOOL = (sys.executable, "-m", "cwltool.main")
 PACKAGES = ("cwl-utils", "cwltool", "pegasus-wms.api", "lsst-pipe-base", "lsst-ctrl-bps-htcondor")
 # What a user gives, so that nothing stays a placeholder.
 TARGET = ("--target", "aws", "--bucket", "benchmark", "--region", "us-east-1")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from compiler.delivery import Delivery
+from compiler.diagnostics import Diagnostic
 
 Engine = Literal["cwltool"]
 ENGINES: tuple[Engine, ...] = ("cwltool",)
@@ -48,13 +49,15 @@ def run(
     jobs: int | None = None,
     deliver: bool = True,
     observe: Callable[[Event, int], None] | None = None,
+    tell: Callable[[Iterable[Diagnostic]], None] | None = None,
 ) -> Run:
     """Execute a compiled folder, then deliver into `repo` or the repository that its inputs are linked to.
 
     Jobs run in parallel, `jobs` at most (by default as many as there are cores). What succeeded is kept: a second run
-    continues where this one ended. `observe` hears of every quantum, with the number of jobs in all. Results are in
-    OUT/run/outputs, the engine's log in OUT/run/log. Raises `CompileError` for a folder or inputs that cannot be run,
-    `ToolError` where quanta or the engine failed, naming each quantum with the end of its log.
+    continues where this one ended. `tell` hears warnings before it starts, `observe` of every quantum, with the number
+    of jobs in all. Results are in OUT/run/outputs, the engine's log in OUT/run/log. Raises `CompileError` for a folder
+    or inputs that cannot be run, `ToolError` where quanta or the engine failed, naming each quantum with the end of its
+    log.
     """
     import time
 
@@ -67,7 +70,9 @@ def run(
     out = Path(out)
     if repo is not None:
         link_inputs(out, repo)
-    needs = check_before(out, engine)
+    needs = check_before(out, engine, jobs)
+    if tell is not None:
+        tell(needs.findings)
     ran, reused = execute(out, needs, jobs, observe or (lambda event, jobs: None))
     repo = repo if repo is not None else linked_repository(out)
     delivery = put_back(out, repo) if deliver and repo is not None else None

@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin, ToolError
+from compiler.engines import machine
 from compiler.runtime.quantum_runner import zipfile_is_sound
 
 _NAMED_AT_MOST = 5
@@ -52,10 +53,17 @@ class Needs:
     """Quanta, and the init job where there is one."""
     environment: Mapping[str, str]
     """For the engine and, through it, every job."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """What tools are to ask for instead, as cwltool's ``--overrides`` takes it, where the machine has less."""
+    findings: tuple[Diagnostic, ...] = ()
+    """Warnings."""
 
 
-def check_before(out: Path, engine: str) -> Needs:
-    """Raise `CompileError` for what is wrong with the folder, `ToolError` for what this machine lacks."""
+def check_before(out: Path, engine: str, at_a_time: int | None = None) -> Needs:
+    """Raise `CompileError` for what is wrong with the folder, `ToolError` for what this machine lacks.
+
+    `at_a_time`: how many quanta are to run side by side; as many as there are cores, if not given.
+    """
     document, order = _load(out)
     _check_inputs(out, order)
     environment = _environment(needs_javascript="InlineJavascriptRequirement" in document)
@@ -72,7 +80,11 @@ def check_before(out: Path, engine: str) -> Needs:
     if findings.errors:
         raise ToolError(findings)
     init = "id: _init\n" in document
-    return Needs(sum(_quanta(each) for name, each in order.items() if name.endswith("__quanta")) + init, environment)
+    jobs = sum(_quanta(each) for name, each in order.items() if name.endswith("__quanta")) + init
+    if at_a_time == 1:  # the engine then looks at nobody's needs
+        return Needs(jobs, environment)
+    asked, there = machine.largest_asked(document, order), machine.this_machine(at_a_time)
+    return Needs(jobs, environment, machine.overrides(out, asked, there), tuple(machine.warnings(out, asked, there)))
 
 
 def _load(out: Path) -> tuple[str, dict[str, Any]]:

@@ -18,10 +18,12 @@ from compiler.delivery import OUTPUTS
 from compiler.diagnostics import Diagnostic, Origin, ToolError
 from compiler.engines import Event
 from compiler.engines.checks import Needs
-from compiler.runtime.quantum_runner import RECORD_PREFIX
+from compiler.runtime.quantum_runner import RECORD_PREFIX, SIGNAL
 
 _LINE = re.compile(r"rubincwl: (start|done|failed) (.*?\})(?: |$)")
 _REUSED = "] Using cached output in "
+_EXCEEDED = re.compile(r"\[job (.+?)(?:_\d+)?\] exceeded time limit of (\d+) seconds")
+_ENDED = f"exit {SIGNAL + signal.SIGTERM}:"
 _SHOWN_LOGS = 3
 _GRACE = 10.0  # seconds between asking the engine to end and ending it
 
@@ -36,6 +38,8 @@ class _Heard:
     """The line of each failed quantum."""
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Its record, with the end of its log."""
+    limits: dict[str, set[int]] = field(default_factory=dict)
+    """By step: wall times in seconds that were over."""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=20))
 
 
@@ -48,7 +52,7 @@ def execute(out: Path, needs: Needs, jobs: int | None, observe: Callable[[Event,
     run.mkdir(exist_ok=True)
     with (run / "log").open("w", encoding="utf-8") as log, (run / "outputs.json").open("wb") as result:
         engine = subprocess.Popen(
-            _command(out, jobs),
+            _command(out, jobs, needs),
             env=dict(needs.environment),
             stdout=result,
             stderr=subprocess.PIPE,
@@ -70,11 +74,17 @@ def execute(out: Path, needs: Needs, jobs: int | None, observe: Callable[[Event,
     return heard.done, heard.reused
 
 
-def _command(out: Path, jobs: int | None) -> list[str]:
-    command = [sys.executable, "-m", "cwltool", "--no-container", "--disable-color", "--preserve-entire-environment"]
+def _command(out: Path, jobs: int | None, needs: Needs) -> list[str]:
+    # Not the package, which as a module ends with 0 whatever happened.
+    command = [sys.executable, "-m", "cwltool.main"]
+    command += ["--no-container", "--disable-color", "--preserve-entire-environment"]
     command += ["--on-error", "continue", "--cachedir", str(out / "run" / "cache"), "--outdir", str(out / OUTPUTS)]
     if jobs != 1:
         command += ["--parallel", *(["--parallel-max", str(jobs)] if jobs else [])]
+    if needs.overrides:
+        overrides = out / "run" / "overrides.json"
+        overrides.write_text(json.dumps(needs.overrides), encoding="utf-8")
+        command += ["--overrides", str(overrides)]
     return [*command, str(out / "workflow.cwl"), str(out / "job.json")]
 
 
@@ -99,6 +109,8 @@ def _events(stream: IO[str], log: IO[str], heard: _Heard) -> Iterator[Event]:
                 heard.failed[found[2]] = line[found.end() :]
             yield Event(kind, found[2], line)
         else:
+            if found := _EXCEEDED.search(line):
+                heard.limits.setdefault(found[1], set()).add(int(found[2]))
             heard.last.append(line)
 
 
@@ -131,14 +143,15 @@ def _findings(out: Path, heard: _Heard, code: int, jobs: int) -> list[Diagnostic
     place = Origin(str(out))
     log = out / "run" / "log"
     if not heard.failed:
-        message = f"cwltool exited with {code}\n{_quoted(list(heard.last))}"
+        ended = "".join(f"; jobs of {step} were ended{_over(limits)}" for step, limits in sorted(heard.limits.items()))
+        message = f"cwltool exited with {code}{ended}\n{_quoted(list(heard.last))}"
         return [Diagnostic("engine-failed", message, place, f"the whole log is '{log}'")]
     findings = []
     for n, (what, said) in enumerate(sorted(heard.failed.items())):
         tail = heard.records.get(what, {}).get("log_tail", []) if n < _SHOWN_LOGS else []
         help = f"the whole log is '{log}'; what succeeded is kept, and 'rubincwl run {out}' continues"
         last = n == len(heard.failed) - 1
-        message = f"{what} failed: {said}" + (f"\n{_quoted(tail)}" if tail else "")
+        message = f"{what} failed: {said}{_why(what, said, heard)}" + (f"\n{_quoted(tail)}" if tail else "")
         findings.append(Diagnostic("quantum-failed", message, place, help if last else None))
     left = jobs - heard.done - heard.reused - len(heard.failed)
     if left > 0:
@@ -146,6 +159,21 @@ def _findings(out: Path, heard: _Heard, code: int, jobs: int) -> list[Diagnostic
             Diagnostic("not-run", f"{left} jobs did not run for want of their inputs", place, severity="note")
         )
     return findings
+
+
+def _why(what: str, said: str, heard: _Heard) -> str:
+    """Whether the engine ended the quantum because of its time; the engine tells the step alone."""
+    from compiler.cwl.build import identifier
+
+    limits = heard.limits.get(identifier(what.partition("{")[0]), set())
+    return _over(limits) if limits and said.startswith(_ENDED) else ""
+
+
+def _over(limits: set[int]) -> str:
+    """`limits`: wall times of quanta of one step, in seconds."""
+    from compiler.analysis.resources.units import show_time
+
+    return f": the wall time{f' of {show_time(min(limits))}' if len(limits) == 1 else ''} was over"
 
 
 def _quoted(lines: Sequence[str]) -> str:

@@ -36,7 +36,9 @@ def run(
     from compiler.engines.progress import progress_bar
 
     with progress_bar(report.on_terminal) as observe:
-        done = execute(out, engine=engine, repo=repo, jobs=jobs, deliver=not no_deliver, observe=observe)
+        done = execute(
+            out, engine=engine, repo=repo, jobs=jobs, deliver=not no_deliver, observe=observe, tell=report.findings
+        )
     report.result = {"jobs": done.jobs, "ran": done.ran, "reused": done.reused, "outputs": str(done.outputs)}
     earlier = f", {done.reused} done by an earlier run" if done.reused else ""
     report.say(f"{done.ran} jobs ran in {done.seconds:.0f} s{earlier}; results in {done.outputs}")

@@ -65,7 +65,7 @@ def test_cwltool_stages_for_every_quantum_what_the_certificate_says(which: str, 
     node = find_node()
     assert node is not None
     outcome = subprocess.run(
-        [sys.executable, "-m", "cwltool", "--quiet", "--outdir", "out", "workflow.cwl", "job.json"],
+        [sys.executable, "-m", "cwltool.main", "--quiet", "--outdir", "out", "workflow.cwl", "job.json"],
         cwd=tmp_path,
         env={**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,

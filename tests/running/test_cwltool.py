@@ -17,6 +17,7 @@ from compiler.demo_data import make_demo_data
 from compiler.diagnostics import CompileError, ToolError, render
 from compiler.driver import compile_folder
 from compiler.engines import Event, run
+from tests.running.directly import run_directly
 
 pytest.importorskip("lsst.ctrl.mpexec", reason="needs the Rubin middleware (extra lsst)")
 pytest.importorskip("cwltool", reason="needs an engine (extra engines)")
@@ -32,12 +33,6 @@ def _made(tmp_path: Path, kind: str, exposures: int, **choices: str) -> tuple[Pa
     shutil.copytree(data / "repo", tmp_path / "repo")
     compile_folder(data / "pipeline.yaml", data / "graph.qg", tmp_path / "out")
     return data, tmp_path / "repo", tmp_path / "out"
-
-
-def _run_directly(data: Path, repo: Path) -> None:
-    command = ["pipetask", "run", "-b", str(repo), "-g", str(data / "graph.qg"), "--register-dataset-types"]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
 
 
 def test_a_dark_run_that_was_interrupted_goes_on_and_equals_a_direct_run(tmp_path: Path) -> None:
@@ -63,7 +58,7 @@ def test_a_dark_run_that_was_interrupted_goes_on_and_equals_a_direct_run(tmp_pat
     assert Path(done.delivery.repo) == repo
 
     direct = data / "repo"
-    _run_directly(data, direct)
+    run_directly(data, direct)
     compared = compare_runs(str(repo), str(direct), RUN.format("dark"))
     assert compared.differences == ()
     assert compared.datasets == 19
@@ -83,7 +78,7 @@ def test_plain_cwltool_runs_single_frame_with_schemas_and_deliver_follows(tmp_pa
     _, repo, out = _made(tmp_path, "single-frame", 2)
     (out / "inputs").symlink_to(repo)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "cwltool", "--quiet", "--parallel", "--outdir", str(out / "run" / "outputs")]
+    command = [sys.executable, "-m", "cwltool.main", "--quiet", "--parallel", "--outdir", str(out / "run" / "outputs")]
     ran = subprocess.run([*command, str(out / "workflow.cwl"), str(out / "job.json")], env=environment)
     assert ran.returncode == 0
 
@@ -107,7 +102,7 @@ def test_absent_datasets_travel_as_markers_and_are_not_delivered(tmp_path: Path)
     assert done.delivery is not None
     assert (done.delivery.delivered, done.delivery.absent) == (17, 2)
     assert (out / "run" / "outputs" / "cpDarkProc-MockCam-0-1001").read_text().startswith("rubincwl-absent 1\n")
-    _run_directly(data, data / "repo")
+    run_directly(data, data / "repo")
     compared = compare_runs(str(repo), str(data / "repo"), RUN.format("dark"))
     assert (compared.differences, compared.datasets) == ((), 17)
 
