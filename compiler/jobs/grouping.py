@@ -19,9 +19,9 @@ def group(
     """The jobs of `calls`: one for each cluster, one for each call that belongs to none.
 
     A file that is made and read inside one job and by no other job leaves it as a result if `keep` says so of its
-    task's label and its port; a file that nobody reads is a result anyway. Neither is staged in to the job again. Jobs stand in the order of their first
-    calls, and calls of a job in the order of all calls, which is one in which data flows. Raises `CompileError` for
-    calls that no one command can run.
+    task's label and its port; a file that nobody reads is a result anyway. Neither is staged in to the job again. Jobs
+    stand in the order of their first calls, and calls of a job in the order of all calls, which is one in which data
+    flows. Raises `CompileError` for calls that no one command can run.
     """
     number = _job_numbers(calls)
     jobs = int(number.max(initial=-1)) + 1
