@@ -146,7 +146,7 @@ class Resolver:
         text = re.sub(r"\$\{([^}]+)\}", "$\ue000\\1\ue001", text)
         try:
             text = self._format(text, place, open_)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:  # the latter for a list in a number's form
             message = f"the braces in '{_short(text)}' cannot be read: {error}".lower()
             self._fault("bad-variable", message, place, "write '{{' and '}}' for braces that are no variable")
         text = text.replace("\ue000", "{").replace("\ue001", "}")
@@ -191,8 +191,7 @@ class Resolver:
             message = f"'{{{name}}}' is a section, not a value"
             self._fault("undefined-variable", message, place, f"'{{.{name}.KEY}}' is a value in it")
             return ""
-        value = found.value.plain()
-        return value if isinstance(value, bool | int | float) else str(value)
+        return found.value.plain()
 
     def _fault(self, code: str, message: str, place: Span | None, help: str | None) -> None:
         self.faults.append(Diagnostic(code, message, place, help))
