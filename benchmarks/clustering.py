@@ -54,9 +54,15 @@ def compiled(case: Case, cache: Path, configuration: str) -> Written:
         measure([*RUBINCWL, "compile", source / "pipeline.yaml", graph, *options], here)
         return Written(
             json.loads((out / "summary.json").read_text()),
-            [each.stat().st_size for each in sorted((out / "pegasus").rglob("*workflow*.yml"))],
+            [(out / "pegasus" / name).stat().st_size for name in documents(out / "pegasus")],
             [each.stat().st_size for each in (out / "runtime" / "shards").rglob("shard-*.qg")],
         )
+
+
+def documents(folder: Path) -> list[str]:
+    """The main workflow and its sub-workflows."""
+    main = json.loads((folder / "workflow.yml").read_bytes())
+    return ["workflow.yml", *(job["file"] for job in main["jobs"] if job["type"] == "pegasusWorkflow")]
 
 
 def rows(case: Case, cache: Path) -> list[list[str]]:
