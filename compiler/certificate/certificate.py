@@ -16,9 +16,10 @@ from compiler.certificate.canonical import VERSION, GraphColumns
 from compiler.certificate.columns import OddError
 from compiler.certificate.compare import Comparison, compare, counted
 from compiler.certificate.evaluate import Program, compiled
-from compiler.certificate.folder import json_pieces, uncollected
+from compiler.certificate.folder import json_pieces
 from compiler.certificate.javascript import JavaScript, find_node
 from compiler.certificate.ledger import Ledger
+from compiler.collection import no_collection
 from compiler.diagnostics import Diagnostic
 from compiler.rubin import QuantumGraph
 
@@ -83,7 +84,7 @@ def certify(
     javascript = JavaScript(find_node)
     unproved: list[str] = []
     comparison = Comparison()
-    with uncollected():
+    with no_collection():
         try:
             # What cannot be read at all is told; that every quantum is then missing would only bury it.
             program = compiled(document, ledger, javascript)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 import yaml
 
+from compiler.collection import no_collection
 from compiler.diagnostics import CompileError, Diagnostic, Span
 
 _SCALARS = {
@@ -32,24 +31,12 @@ def read_folder(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises `CompileError` with a finding for each file that is missing or cannot be read.
     """
     findings: list[Diagnostic] = []
-    with uncollected():
+    with no_collection():
         document = _read(out / "workflow.cwl", findings)
         job_order = _read(out / "job.json", findings)
     if document is None or job_order is None:
         raise CompileError(findings)
     return document, job_order
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Hold the garbage collector: it would walk a growing job order again and again, a third of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _read(path: Path, findings: list[Diagnostic]) -> dict[str, Any] | None:

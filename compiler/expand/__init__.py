@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from compiler.collection import no_collection
 from compiler.diagnostics import Findings
 from compiler.expand.document import Processes
 from compiler.expand.files import FileTable
@@ -31,7 +30,7 @@ def expand(
     `CompileError` with every finding: what a job graph cannot express (``unsupported-...``), a missing input, two
     makers of one file, two jobs of one name.
     """
-    with _no_collection():
+    with no_collection():
         files, calls = expand_calls(document, job_order)
         return group(name, files, calls, keep)
 
@@ -48,15 +47,3 @@ def expand_calls(document: Mapping[str, Any], job_order: Mapping[str, Any]) -> t
     done = ledger.finish()
     findings.raise_errors()
     return done
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector: it would walk a large job order again and again."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
