@@ -1,6 +1,7 @@
 # Everything is set up in .venv; nothing outside this folder is touched.
 #   make demo   the whole road on real middleware, with what it does shown
 #   make test   the test suite
+#   make fuzz   the tests of generated examples, with new ones
 #   make lint   ruff, mypy, import-linter
 #   make benchmark   what things cost, beside bps; half an hour the first time; writes benchmarks/RESULTS.md
 
@@ -14,13 +15,16 @@ DEMO := demo
 # A file of tests at a time on each processor.
 PYTEST_ARGS ?= -n auto --dist loadfile
 
-.PHONY: demo test lint benchmark venv clean
+.PHONY: demo test fuzz lint benchmark venv clean
 
 demo: $(READY)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m rubincwl.demo $(DEMO)
 
 test: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: $(READY)
+	PATH="$(BIN):$$PATH" HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest $(PYTEST_ARGS) -m hypothesis
 
 lint: $(READY)
 	$(BIN)/ruff check

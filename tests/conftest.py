@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples at every run, so that a change fails by what it did; `make fuzz` looks for new ones.
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("fuzz", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 pytest_plugins = ["tests.real_data"]
 collect_ignore = ["certificate/stand_in_runner.py"]  # a program that tests start, no module

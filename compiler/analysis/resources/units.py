@@ -108,7 +108,8 @@ def parse_size(value: object) -> int:
     if mib <= 0:
         raise ValueError(f"{value!r} is not more than nothing")
     if mib > LARGEST_MIB:
-        raise ValueError(f"{value!r} is {show_size(mib)}, more than any machine has; a number without a unit is MiB")
+        amount = f"{show_size(mib)}, " if math.isfinite(mib) else ""
+        raise ValueError(f"{value!r} is {amount}more than any machine has; a number without a unit is MiB")
     return math.ceil(mib)
 
 
