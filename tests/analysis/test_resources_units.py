@@ -76,7 +76,9 @@ def test_any_text_is_an_amount_or_refused_with_a_sentence(text: str) -> None:
         assert said == "" or len(said.split()) > 2
 
 
-@pytest.mark.parametrize("value", [0, -1, "-2 GB", "0 MiB", math.inf, math.nan, "1e400", "1e305 TB", "33 TiB", True, None, [2], {}])
+@pytest.mark.parametrize(
+    "value", [0, -1, "-2 GB", "0 MiB", math.inf, math.nan, "1e400", "1e305 TB", "33 TiB", True, None, [2], {}]
+)
 def test_no_size_is_nothing_negative_absurd_or_of_another_kind(value: object) -> None:
     with pytest.raises(ValueError, match="is"):
         parse_size(value)
