@@ -10,7 +10,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := lsst,bps,engines,aws,dev
+EXTRAS := lsst,bps,engines,aws,gcp,provision,dev
 DEMO := demo
 # A file of tests at a time on each processor.
 PYTEST_ARGS ?= -n auto --dist loadfile

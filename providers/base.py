@@ -6,13 +6,23 @@ A provider states facts and writes no file: which format they end in is a backen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from providers.provisioning.base import Cloud
 
 COMPUTE, STAGING, LOCAL = "compute", "staging", "local"
 """Names of sites, the same for every provider, so that a workflow need not know where it runs."""
 
 Capability = Literal["object-store", "provisioning", "prices"]
+
+Handover = Literal["object-store", "shared-folder", "submit-host"]
+"""How jobs hand files to each other: through a store that each reaches itself, through a folder that all of them see,
+or through the machine that submits them."""
+
+Science = Literal["container", "setup-script"]
+"""How the science stack reaches a worker where nothing else is said: an image, or a script that sets it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +43,43 @@ class Object:
 
 
 @dataclass(frozen=True, slots=True)
+class Folder:
+    """A place in a file system that the machines of a site share."""
+
+    path: str
+    """Absolute, without a trailing slash."""
+
+    def below(self, *names: str) -> Folder:
+        """The place under this one."""
+        return Folder("/".join((self.path, *names)))
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """A file that anybody may fetch."""
+
+    url: str
+    """``http://`` or ``https://``."""
+
+
+Place = Object | Folder | Web
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Where a site keeps files that jobs hand to each other, and where it keeps results."""
 
-    scratch: Object
-    outputs: Object
+    scratch: Object | Folder
+    outputs: Object | Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The batch system of a site that is no HTCondor pool itself."""
+
+    system: Literal["slurm"]
+    queue: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +91,8 @@ class Site:
     system: str = "linux"
     store: Store | None = None
     """None where files live in the workers' own folders."""
+    batch: Batch | None = None
+    """None for an HTCondor pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +100,31 @@ class Replica:
     """An existing file as jobs reach it."""
 
     site: str
-    place: Object
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsFile:
+    """A file of secrets that the user keeps on the submit host; nothing of it is ever read into what we write."""
+
+    path: str
+    """As a shell expands it, with ``~`` for the home folder."""
+    sections: tuple[str, ...] = ()
+    """Sections that it must have, of files that have any."""
+    meaning: str = ""
+    """What it is for, in half a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How fsspec reaches a store from this machine."""
+
+    protocol: str
+    """fsspec's name: ``s3``, ``gs``, ``https``, ``file``."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of its file system. Names of profiles and files of credentials, never secrets."""
+    install: str = ""
+    """How to install the client, should it be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +150,23 @@ class MachineType:
         return int(self.memory_gib * 1024 * self.usable)
 
 
+Market = Literal["on-demand", "spot"]
+"""Spot machines are cheaper and may be taken away; Google calls them Spot or preemptible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a machine costs an hour."""
+
+    machine: str
+    region: str
+    market: Market
+    usd_hour: float
+    as_of: str
+    """The day on which it was so, ``YYYY-MM-DD``."""
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something wrong with the settings; the driver turns it into a finding."""
@@ -89,6 +174,8 @@ class Problem:
     code: str
     message: str
     help: str | None = None
+    setting: str | None = None
+    """The setting that is to blame, with dots for those inside others: ``cluster.workers.0.types``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +199,14 @@ class Provider(Protocol):
 
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]]
+    schema: ClassVar[Mapping[str, Any]]
+    """The JSON Schema of its own settings (an object with ``properties``); those of every target are not among them."""
+    science: ClassVar[Science]
 
     def __init__(self, settings: Mapping[str, Any]) -> None: ...
 
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the settings."""
+        """What is wrong with the settings beyond what the schema says."""
         ...
 
     def placeholders(self) -> tuple[Placeholder, ...]:
@@ -127,10 +217,34 @@ class Provider(Protocol):
         """The sites `COMPUTE`, `STAGING` and `LOCAL`, in this order."""
         ...
 
+    @property
+    def handover(self) -> Handover:
+        """How jobs hand files to each other; a cloud's never pass through the submit host."""
+        ...
+
     def replica(self, url: str) -> Replica | Problem:
         """How jobs reach the existing file or folder at `url`, or why they cannot."""
         ...
 
+    def access(self, url: str) -> Access | Problem:
+        """How this machine reaches `url`, to list, verify and copy what is there."""
+        ...
+
+    def credentials(self) -> tuple[CredentialsFile, ...]:
+        """Files that must be on the submit host before anything runs; none where roles of machines suffice."""
+        ...
+
     def machines(self) -> tuple[MachineType, ...]:
         """Kinds of machines that suit, from small to large; none where nobody knows what the pool has."""
+        ...
+
+    def prices(self) -> tuple[Price, ...]:
+        """Of its machines; none where they are not known."""
+        ...
+
+    def cloud(self) -> Cloud:
+        """What makes and removes machines; only of providers with the capability ``provisioning``.
+
+        Raises `ProviderUnavailableError` if a package that it needs is not installed.
+        """
         ...

@@ -119,7 +119,7 @@ def _seconds(tree: Placed, findings: Findings) -> dict[str, float]:
 def _validate(tree: Placed, findings: Findings) -> None:
     from jsonschema import Draft202012Validator
 
-    from compiler.schema_files import schema
+    from schemas import schema
 
     for error in Draft202012Validator(schema("config")).iter_errors(tree.plain()):
         path = tuple(error.absolute_path)

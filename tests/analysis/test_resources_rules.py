@@ -30,7 +30,7 @@ from compiler.analysis.resources.rules import parse_rules
 from compiler.diagnostics import Findings, render
 from compiler.frontend.yaml_nodes import Document
 from compiler.rubin import QuantumGraph
-from compiler.schema_files import schema
+from schemas import schema
 from providers import load_provider
 from tests.conftest import Golden
 from tests.shapes import dark

@@ -26,7 +26,7 @@ from compiler.rubin import DatasetType, GraphBuilder, QuantumGraph
 from compiler.rubin.files import Files
 from compiler.rubin.graph import Edges
 from compiler.rubin.ids import GivenIds
-from compiler.schema_files import schema
+from schemas import schema
 from compiler.translate import translate
 from tests.certificate import by_hand
 from tests.shapes import dark, tract

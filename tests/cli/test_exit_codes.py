@@ -10,7 +10,7 @@ import pytest
 
 import compiler.translate
 from compiler.diagnostics import Diagnostic, ToolError
-from compiler.schema_files import schema
+from schemas import schema
 from tests.cli.conftest import Rubincwl
 
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from compiler import driver
-from compiler.schema_files import schema
+from schemas import schema
 from tests.cli.conftest import Outcome, Rubincwl
 
 

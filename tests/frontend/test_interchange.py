@@ -21,7 +21,7 @@ from compiler.frontend.interchange import read_interchange, write_interchange
 from compiler.frontend.quantum_graph import read_quantum_graph
 from compiler.rubin import QuantumGraph
 from compiler.rubin.ids import NAMESPACE, dataset_id, init_id, quantum_id
-from compiler.schema_files import schema
+from schemas import schema
 from tests.frontend.interchange_forms import as_blocks, as_rows
 from tests.strategies import GraphShape, build_graph, graph_shapes, graphs
 

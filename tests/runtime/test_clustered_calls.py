@@ -20,7 +20,7 @@ from compiler.rubin import Quantum
 from compiler.runtime.bundle import write_runner
 from compiler.runtime.quantum_runner import GRAPH, RECORD_PREFIX, TASK_FAILED, butler_config
 from compiler.runtime.quantum_runner.checkpoint import CHECKPOINT_INDEX, write_checkpoint
-from compiler.schema_files import schema
+from schemas import schema
 from tests.runtime.staging import Staging, make_graph
 
 pytest.importorskip("lsst.ctrl.mpexec", reason="needs the Rubin middleware (extra lsst)")

@@ -19,7 +19,7 @@ import pytest
 from compiler.demo_data import make_demo_data
 from compiler.runtime import quantum_runner
 from compiler.runtime.quantum_runner.preparing import prepare
-from compiler.schema_files import schema
+from schemas import schema
 from tests.runtime.staging import Staging, make_graph
 
 pytest.importorskip("lsst.ctrl.mpexec", reason="needs the Rubin middleware (extra lsst)")

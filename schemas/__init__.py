@@ -16,10 +16,4 @@ def schema(name: str) -> dict[str, Any]:
 
 @cache
 def _text(name: str) -> str:
-    above = Path(__file__).resolve().parent.parent
-    # In a checkout schemas/ stands beside compiler/; a wheel carries it inside the package that users import.
-    for folder in (above / "schemas", above / "rubincwl" / "_schemas"):
-        path = folder / f"{name}.schema.json"
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise FileNotFoundError(f"no schema '{name}' beside {above}")
+    return (Path(__file__).parent / f"{name}.schema.json").read_text(encoding="utf-8")

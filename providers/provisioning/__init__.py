@@ -1,0 +1,1 @@
+"""Clusters: planned, made, found again and taken down."""

@@ -1,0 +1,170 @@
+"""What a cluster is, before and after it is there: plain records, and what a cloud must do to make one.
+
+Nothing is kept on the user's machine: everything that is made carries the cluster's name as a tag, a label or, where
+there is neither, a prefix of its own name, and is found again by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+from providers.base import MachineType, Market, Price, Problem
+
+TAG = "rubincwl-cluster"
+"""Key of the tag or label whose value is the cluster's name."""
+ROLE_TAG = "rubincwl-role"
+"""``head``, or the name of a group of workers."""
+
+Kind = Literal["firewall", "key", "secret", "address", "volume", "node"]
+"""What a cloud charges for or holds: a security group or firewall rule is a ``firewall``."""
+DESTROY_ORDER: tuple[Kind, ...] = ("node", "volume", "address", "secret", "key", "firewall")
+"""A firewall can only go when no node uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to get a machine."""
+
+    machine: MachineType
+    market: Market
+    zone: str | None = None
+    """None for any zone of the region."""
+    price: Price | None = None
+    """None where it is not known; then no limit of money can be kept, and a plan with one is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Machines alike."""
+
+    name: str
+    """``head``, or a name for the workers: letters, digits and dashes."""
+    count: int
+    choices: tuple[Choice, ...]
+    """In the order in which they are tried: the next one where the cloud has no capacity."""
+    disk_gib: int
+    user_data: str
+    """What the machine does at its first start, as cloud-init reads it."""
+
+    @property
+    def head(self) -> bool:
+        """Whether this is the machine that manages and submits."""
+        return self.name == "head"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a cluster may cost and how long it may last."""
+
+    usd_hour: float | None
+    usd_total: float | None
+    lease_s: int
+    """After so many seconds every machine ends itself, whatever it does."""
+    idle_s: int
+    """And after so many without a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPlan:
+    """All that is to be made."""
+
+    name: str
+    provider: str
+    region: str
+    groups: tuple[Group, ...]
+    """The head first."""
+    ssh_from: tuple[str, ...]
+    """Networks (CIDR) that may reach the head's port 22."""
+    ssh_key: str | None
+    """A public key, its text; None to leave the image's own way in."""
+    limits: Limits
+    image: str
+    """Family of images, of which the newest is taken: ``debian-13``."""
+    identity: str | None = None
+    """The role that machines have: an instance profile, a service account."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The user's own, beside ours."""
+    network: str | None = None
+    """A network or subnet of the user's; None for the cloud's default."""
+
+    @property
+    def usd_hour(self) -> float | None:
+        """The most that its machines cost an hour: of each group the dearest choice. None where a price is unknown."""
+        dearest = [
+            max((c.price.usd_hour for c in g.choices if c.price is not None), default=None)
+            if all(c.price is not None for c in g.choices)
+            else None
+            for g in self.groups
+        ]
+        if any(each is None for each in dearest):
+            return None
+        return sum((each or 0.0) * g.count for each, g in zip(dearest, self.groups, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that is there."""
+
+    kind: Kind
+    id: str
+    """As the cloud's calls take it."""
+    name: str
+    role: str = ""
+    """Of a node: the name of its group."""
+    state: str = ""
+    """Of a node: ``pending``, ``running``, ``stopping``, ``stopped``; what is terminated is not there."""
+    machine: str = ""
+    zone: str = ""
+    market: Market | None = None
+    address: str = ""
+    """Of a node: the public one if it has one, else the private one."""
+    ends_at: float | None = None
+    """Seconds since 1970 at which the cloud itself ends it; None where only the node does."""
+    made_at: float | None = None
+
+
+class CapacityError(Exception):
+    """The cloud has no such machine now (or takes no more spot requests): try the next choice."""
+
+
+class CloudError(Exception):
+    """A call failed for good. The message says which one and why, in words; it holds no secret."""
+
+
+@runtime_checkable
+class Cloud(Protocol):
+    """What provisioning needs of a cloud. Each method may raise `CloudError`.
+
+    Calls are made so that repeating one after a failure makes nothing twice: by a client token, by a name that may
+    exist once, or by looking first.
+    """
+
+    user_data_limit: int
+    """Bytes that the cloud takes of a machine's user data."""
+    can_stop_cost: bool
+    """Whether a machine that shuts itself down costs nothing from then on (EC2 terminates it)."""
+
+    def preflight(self, plan: ClusterPlan) -> tuple[Problem, ...]:
+        """What would make `apply` fail: quotas, a missing image, network, role or key. Reads only."""
+        ...
+
+    def find(self, cluster: str) -> tuple[Resource, ...]:
+        """Everything of the cluster that is there, whoever made it and from where."""
+        ...
+
+    def prepare(self, plan: ClusterPlan, there: Iterable[Resource]) -> tuple[Resource, ...]:
+        """Make what nodes need before they start (firewall, key), unless it is among `there`; returns what it made."""
+        ...
+
+    def start(self, plan: ClusterPlan, group: Group, choice: Choice, number: int) -> Resource:
+        """Start the node `number` (from 1) of a group as `choice` says, with the plan's tags from its first moment.
+
+        Raises `CapacityError` where the cloud has none now.
+        """
+        ...
+
+    def destroy(self, resource: Resource) -> None:
+        """Remove it, and return when it is gone or certain to go; what is gone already is no error."""
+        ...
