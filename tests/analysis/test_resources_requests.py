@@ -33,8 +33,8 @@ from compiler.analysis.resources.machines import grown_mib, nearest
 from compiler.diagnostics import Findings, Span
 from compiler.jobs.request import Request
 from compiler.rubin import QuantumGraph
-from schemas import schema
 from providers import MachineType, load_provider
+from schemas import schema
 from tests.shapes import dark
 from tests.strategies import graphs
 

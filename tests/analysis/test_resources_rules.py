@@ -30,8 +30,8 @@ from compiler.analysis.resources.rules import parse_rules
 from compiler.diagnostics import Findings, render
 from compiler.frontend.yaml_nodes import Document
 from compiler.rubin import QuantumGraph
-from schemas import schema
 from providers import load_provider
+from schemas import schema
 from tests.conftest import Golden
 from tests.shapes import dark
 from tests.strategies import graphs

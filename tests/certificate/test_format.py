@@ -26,8 +26,8 @@ from compiler.rubin import DatasetType, GraphBuilder, QuantumGraph
 from compiler.rubin.files import Files
 from compiler.rubin.graph import Edges
 from compiler.rubin.ids import GivenIds
-from schemas import schema
 from compiler.translate import translate
+from schemas import schema
 from tests.certificate import by_hand
 from tests.shapes import dark, tract
 from tests.strategies import build_graph, graph_shapes
