@@ -6,6 +6,8 @@ there is neither, a prefix of its own name, and is found again by that.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -16,6 +18,8 @@ TAG = "rubincwl-cluster"
 """Key of the tag or label whose value is the cluster's name."""
 ROLE_TAG = "rubincwl-role"
 """``head``, or the name of a group of workers."""
+MADE_OF_TAG = "rubincwl-made-of"
+"""What it was made from (`Group.made_of`, `ClusterPlan.made_of`), so that a plan that has changed since is told."""
 
 Kind = Literal["firewall", "key", "secret", "address", "volume", "node"]
 """What a cloud charges for or holds: a security group or firewall rule is a ``firewall``."""
@@ -52,6 +56,11 @@ class Group:
     def head(self) -> bool:
         """Whether this is the machine that manages and submits."""
         return self.name == "head"
+
+    @property
+    def made_of(self) -> str:
+        """Twelve hexadecimal digits that change with what its machines do and how large their disks are."""
+        return _digest(self.user_data, self.disk_gib)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,16 @@ class ClusterPlan:
     """A network or subnet of the user's; None for the cloud's default."""
 
     @property
+    def made_of(self) -> str:
+        """Twelve hexadecimal digits that change with who may come in and where."""
+        return _digest(sorted(self.ssh_from), self.network)
+
+    def tags(self, group: Group | None = None) -> dict[str, str]:
+        """Tags or labels of a node of `group`, or of what belongs to no group: the user's, and ours over them."""
+        ours = {TAG: self.name, MADE_OF_TAG: group.made_of if group else self.made_of}
+        return {**self.labels, **ours, **({ROLE_TAG: group.name} if group else {})}
+
+    @property
     def usd_hour(self) -> float | None:
         """The most that its machines cost an hour: of each group the dearest choice. None where a price is unknown."""
         dearest = [
@@ -123,6 +142,21 @@ class Resource:
     ends_at: float | None = None
     """Seconds since 1970 at which the cloud itself ends it; None where only the node does."""
     made_at: float | None = None
+    made_of: str = ""
+    """Value of `MADE_OF_TAG`; empty where the cloud keeps none."""
+
+
+def node_name(cluster: str, group: str, number: int) -> str:
+    """The `Resource.name` of a node, by which a repeated `apply` knows which are there.
+
+    >>> node_name("dark", "workers", 2)
+    'dark-workers-2'
+    """
+    return f"{cluster}-{group}-{number}"
+
+
+def _digest(*facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
 
 
 class CapacityError(Exception):
@@ -135,7 +169,7 @@ class CloudError(Exception):
 
 @runtime_checkable
 class Cloud(Protocol):
-    """What provisioning needs of a cloud. Each method may raise `CloudError`.
+    """What provisioning needs of a cloud. Each method may raise `CloudError`, and nothing else but `CapacityError`.
 
     Calls are made so that repeating one after a failure makes nothing twice: by a client token, by a name that may
     exist once, or by looking first.
@@ -147,11 +181,17 @@ class Cloud(Protocol):
     """Whether a machine that shuts itself down costs nothing from then on (EC2 terminates it)."""
 
     def preflight(self, plan: ClusterPlan) -> tuple[Problem, ...]:
-        """What would make `apply` fail: quotas, a missing image, network, role or key. Reads only."""
+        """What would make `apply` fail: quotas, a missing image, network, role or key. Reads only.
+
+        The groups of `plan` count only what is yet to be started.
+        """
         ...
 
     def find(self, cluster: str) -> tuple[Resource, ...]:
-        """Everything of the cluster that is there, whoever made it and from where."""
+        """Everything of the cluster that is there, whoever made it and from where.
+
+        A node that is ending is there in the state ``stopping`` until it is gone.
+        """
         ...
 
     def prepare(self, plan: ClusterPlan, there: Iterable[Resource]) -> tuple[Resource, ...]:
@@ -159,12 +199,17 @@ class Cloud(Protocol):
         ...
 
     def start(self, plan: ClusterPlan, group: Group, choice: Choice, number: int) -> Resource:
-        """Start the node `number` (from 1) of a group as `choice` says, with the plan's tags from its first moment.
+        """Start the node `number` (from 1) of a group as `choice` says and return when the cloud has taken it.
 
-        Raises `CapacityError` where the cloud has none now.
+        It is named `node_name` and carries ``plan.tags(group)`` from its first moment. Where a machine that shuts
+        itself down still costs, the cloud itself is told to end it after ``plan.limits.lease_s``. A machine of this
+        name that has ended does not stand in the way. Raises `CapacityError` where the cloud has none now.
         """
         ...
 
     def destroy(self, resource: Resource) -> None:
-        """Remove it, and return when it is gone or certain to go; what is gone already is no error."""
+        """Remove it, and return when it is gone or certain to go; what is gone already is no error.
+
+        What another resource still holds (a firewall of a node that is ending) is a `CloudError`; it is tried again.
+        """
         ...
