@@ -15,7 +15,7 @@ settings.register_profile("fixed", derandomize=True)
 settings.register_profile("fuzz", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
-pytest_plugins = ["tests.real_data"]
+pytest_plugins = ["tests.real_data", "tests.stores"]
 collect_ignore = ["certificate/stand_in_runner.py"]  # a program that tests start, no module
 
 
