@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from compiler.backends.pegasus import catalogs
+from compiler.backends.pegasus.catalogs import Known
 from compiler.backends.pegasus.check import check_planning
 from compiler.backends.pegasus.documents import RESOLVED, Writer, documents_of
 from compiler.backends.pegasus.faults import find_clashes, find_faults
@@ -17,7 +18,7 @@ from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph
 from providers.base import Provider
 
-__all__ = ["Settings", "ids_of", "lower", "read_settings"]
+__all__ = ["Known", "Settings", "ids_of", "lower", "read_settings"]
 
 _NAMED_AT_MOST = 5
 

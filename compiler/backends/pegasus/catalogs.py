@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from compiler.backends.pegasus.settings import Settings
 from compiler.backends.pegasus.worker_script import WORKER_SCRIPT
 from compiler.backends.pegasus.workflow import Abstract
 from compiler.diagnostics import Findings
-from providers.base import COMPUTE, LOCAL, STAGING, Object, Placeholder, Problem, Provider, Site
+from providers.base import COMPUTE, LOCAL, STAGING, Folder, Place, Placeholder, Problem, Provider, Site, Web
 
 if TYPE_CHECKING:
     from Pegasus import api
@@ -34,10 +34,31 @@ Pair = tuple[str, str]
 """A site and a physical file name."""
 
 
-def url_of(place: Object) -> str:
-    """An object as pegasus-transfer names it."""
+def url_of(place: Place) -> str:
+    """A place as pegasus-transfer names it."""
+    if isinstance(place, Folder):
+        return f"file://{place.path}"
+    if isinstance(place, Web):
+        return place.url
     account = f"{place.account}/" if place.account else ""
     return f"{place.scheme}://{account}{place.bucket}" + (f"/{place.key}" if place.key else "")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What somebody has found out of existing files beyond where `Settings.inputs_at` puts them.
+
+    Keys are locations, as `compiler.jobs.Files.locations` spells them: ``inputs/raw/all/raw_1_0.fits``. What is not
+    there is not known.
+    """
+
+    urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Where copies of the file are, as the provider takes them (``s3://bucket/key``), the one to be preferred first.
+    They stand in place of what `Settings.inputs_at` says."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes."""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    """64 hexadecimal digits, of those that can be trusted: never an ETag."""
 
 
 @dataclass
@@ -144,7 +165,8 @@ def _site(site: Site, settings: Settings) -> api.Site:
             (api.Directory.SHARED_SCRATCH, site.store.scratch),
             (api.Directory.LOCAL_STORAGE, site.store.outputs),
         ):
-            stores.append((kind, f"/{place.bucket}/{place.key}", url_of(place)))
+            folder = place.path if isinstance(place, Folder) else f"/{place.bucket}/{place.key}"
+            stores.append((kind, folder, url_of(place)))
     elif site.name == LOCAL:
         made.add_dagman_profile(retry=str(settings.retries))
         for kind, name in ((api.Directory.SHARED_SCRATCH, "scratch"), (api.Directory.LOCAL_STORAGE, "outputs")):
