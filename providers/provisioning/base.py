@@ -36,7 +36,15 @@ class Choice:
     zone: str | None = None
     """None for any zone of the region."""
     price: Price | None = None
-    """None where it is not known; then no limit of money can be kept, and a plan with one is refused."""
+    """What it costs as a rule. None where it is not known; then no limit of money can be kept, and a plan with one is
+    refused."""
+    usd_hour_at_most: float | None = None
+    """Of a spot machine, whose price moves: what it can rise to, the price on demand. None for `price` itself."""
+
+    @property
+    def ceiling(self) -> float | None:
+        """The most that it can cost an hour, in USD."""
+        return self.usd_hour_at_most or (self.price.usd_hour if self.price is not None else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,8 @@ class Group:
     disk_gib: int
     user_data: str
     """What the machine does at its first start, as cloud-init reads it."""
+    disk_usd_hour: float | None = None
+    """What the disk of one machine costs. None where it is not known; it is not counted then."""
 
     @property
     def head(self) -> bool:
@@ -110,16 +120,17 @@ class ClusterPlan:
 
     @property
     def usd_hour(self) -> float | None:
-        """The most that its machines cost an hour: of each group the dearest choice. None where a price is unknown."""
-        dearest = [
-            max((c.price.usd_hour for c in g.choices if c.price is not None), default=None)
-            if all(c.price is not None for c in g.choices)
-            else None
-            for g in self.groups
-        ]
-        if any(each is None for each in dearest):
+        """The most that it can cost an hour: of each group the dearest choice, and disks. None where a price is unknown.
+
+        What is billed by use is not in it: traffic, requests, addresses.
+        """
+        dearest = [[choice.ceiling for choice in group.choices] for group in self.groups]
+        if any(each is None for ceilings in dearest for each in ceilings):
             return None
-        return sum((each or 0.0) * g.count for each, g in zip(dearest, self.groups, strict=True))
+        return sum(
+            group.count * (max((each or 0.0 for each in ceilings), default=0.0) + (group.disk_usd_hour or 0.0))
+            for ceilings, group in zip(dearest, self.groups, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
