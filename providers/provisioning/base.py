@@ -120,7 +120,7 @@ class ClusterPlan:
 
     @property
     def usd_hour(self) -> float | None:
-        """The most that it can cost an hour: of each group the dearest choice, and disks. None where a price is unknown.
+        """The most that it can cost an hour: of each group the dearest choice, with disks. None where that is unknown.
 
         What is billed by use is not in it: traffic, requests, addresses.
         """
