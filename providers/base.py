@@ -113,6 +113,9 @@ class CredentialsFile:
     """Sections that it must have, of files that have any."""
     meaning: str = ""
     """What it is for, in half a sentence."""
+    variable: str = ""
+    """The environment variable by which those who transfer files find it, where it does not stand at the place that
+    they know: ``PEGASUS_CREDENTIALS``, ``BOTO_CONFIG``, ``GOOGLE_PKCS12``."""
 
 
 @dataclass(frozen=True, slots=True)
