@@ -93,6 +93,8 @@ class Site:
     """None where files live in the workers' own folders."""
     batch: Batch | None = None
     """None for an HTCondor pool."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What must be set where programs of this site reach the store."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def test_a_name_of_the_wrong_form_is_a_problem(settings: dict[str, Any], code: s
 
 
 def test_all_problems_are_told_at_once() -> None:
-    assert set(codes(bucket="A.B", region="x", credentials="y", tint=1)) == {
+    assert set(codes(bucket="A.B", region="x", credentials="y")) == {
         *("bad-bucket", "bad-region", "bad-credentials", "unknown-setting"),
     }
 
