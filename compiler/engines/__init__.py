@@ -9,6 +9,7 @@ from typing import Literal
 
 from compiler.delivery import Delivery
 from compiler.diagnostics import Diagnostic
+from compiler.engines.remote_inputs import InputsAt
 
 Engine = Literal["cwltool"]
 ENGINES: tuple[Engine, ...] = ("cwltool",)
@@ -48,6 +49,7 @@ def run(
     repo: Path | str | None = None,
     jobs: int | None = None,
     deliver: bool = True,
+    inputs_at: InputsAt | None = None,
     observe: Callable[[Event, int], None] | None = None,
     tell: Callable[[Iterable[Diagnostic]], None] | None = None,
 ) -> Run:
@@ -68,9 +70,9 @@ def run(
 
     began = time.monotonic()
     out = Path(out)
-    if repo is not None:
+    if repo is not None and inputs_at is None:
         link_inputs(out, repo)
-    needs = check_before(out, engine, jobs)
+    needs = check_before(out, engine, jobs, inputs_at)
     if tell is not None:
         tell(needs.findings)
     ran, reused = execute(out, needs, jobs, observe or (lambda event, jobs: None))

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin, ToolError
 from compiler.engines import machine
+from compiler.engines.object_stores import is_remote
+from compiler.engines.remote_inputs import PREFIX, InputsAt, Remote, files, locate
 from compiler.runtime.quantum_runner import zipfile_is_sound
 
 _NAMED_AT_MOST = 5
@@ -57,15 +59,18 @@ class Needs:
     """What tools are to ask for instead, as cwltool's ``--overrides`` takes it, where the machine has less."""
     findings: tuple[Diagnostic, ...] = ()
     """Warnings."""
+    remote: Remote | None = None
+    """Where inputs are that come from object stores; None if all are on this machine."""
 
 
-def check_before(out: Path, engine: str, at_a_time: int | None = None) -> Needs:
-    """Raise `CompileError` for what is wrong with the folder, `ToolError` for what this machine lacks.
+def check_before(out: Path, engine: str, at_a_time: int | None = None, inputs_at: InputsAt | None = None) -> Needs:
+    """Raise `CompileError` for what is wrong with the folder or an input, `ToolError` for what this machine lacks.
 
-    `at_a_time`: how many quanta are to run side by side; as many as there are cores, if not given.
+    `at_a_time`: how many quanta are to run side by side; as many as there are cores, if not given. `inputs_at`: the
+    stores of those inputs that the job order names relative to the repository.
     """
     document, order = _load(out)
-    _check_inputs(out, order)
+    _check_inputs(out, order, elsewhere=inputs_at is not None)
     environment = _environment(needs_javascript="InlineJavascriptRequirement" in document)
     findings = Findings()
     if importlib.util.find_spec(engine) is None:
@@ -81,10 +86,12 @@ def check_before(out: Path, engine: str, at_a_time: int | None = None) -> Needs:
         raise ToolError(findings)
     init = "id: _init\n" in document
     jobs = sum(_quanta(each) for name, each in order.items() if name.endswith("__quanta")) + init
+    remote = locate(out, order, inputs_at)
     if at_a_time == 1:  # the engine then looks at nobody's needs
-        return Needs(jobs, environment)
+        return Needs(jobs, environment, remote=remote)
     asked, there = machine.largest_asked(document, order), machine.this_machine(at_a_time)
-    return Needs(jobs, environment, machine.overrides(out, asked, there), tuple(machine.warnings(out, asked, there)))
+    warnings = tuple(machine.warnings(out, asked, there))
+    return Needs(jobs, environment, machine.overrides(out, asked, there), warnings, remote)
 
 
 def _load(out: Path) -> tuple[str, dict[str, Any]]:
@@ -106,41 +113,21 @@ def _quanta(value: object) -> int:
     return sum(map(_quanta, value)) if isinstance(value, list) else 1
 
 
-def _files(value: object) -> Iterator[str]:
-    """Locations of all files in a job order."""
-    if isinstance(value, Mapping):
-        if value.get("class") == "File":
-            yield str(value.get("location", ""))
-        else:
-            for each in value.values():
-                yield from _files(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _files(each)
-
-
-def _check_inputs(out: Path, order: Mapping[str, Any]) -> None:
-    findings = Findings()
-    place = Origin(str(out / "job.json"))
+def _check_inputs(out: Path, order: Mapping[str, Any], elsewhere: bool) -> None:
+    """Of the files of this machine; `elsewhere`: those of the repository are in a store."""
     missing: list[str] = []
-    remote: list[str] = []
-    for location in dict.fromkeys(_files(order)):
-        parts = urlsplit(location)
-        if parts.scheme in ("", "file"):
-            path = Path(unquote(parts.path))
-            if not (path if path.is_absolute() else out / path).is_file():
-                missing.append(location)
-        elif parts.scheme not in ("http", "https"):
-            remote.append(location)
+    for location in dict.fromkeys(str(each.get("location", "")) for each in files(order)):
+        if is_remote(location) or (elsewhere and location.startswith(PREFIX)):
+            continue
+        path = Path(unquote(urlsplit(location).path))
+        if not (path if path.is_absolute() else out / path).is_file():
+            missing.append(location)
     if missing:
         help = None
-        if any(each.startswith("inputs/") for each in missing):
-            help = "name the repository that the graph was built from: rubincwl run OUT --repo REPO"
-        findings.error("input-not-found", f"{len(missing)} inputs are not there: {_some(missing)}", place, help)
-    if remote:
-        message = f"{len(remote)} inputs are where this engine cannot read: {_some(remote)}"
-        findings.error("unsupported-location", message, place, "copy them to this machine and name that folder")
-    findings.raise_errors()
+        if any(each.startswith(PREFIX) for each in missing):
+            help = "name the repository of the graph's inputs: --repo REPO; or the store that has them: --inputs-at URL"
+        message = f"{len(missing)} inputs are not there: {_some(missing)}"
+        raise CompileError([Diagnostic("input-not-found", message, Origin(str(out / "job.json")), help)])
 
 
 def _some(names: list[str]) -> str:

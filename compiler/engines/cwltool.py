@@ -18,6 +18,7 @@ from compiler.delivery import OUTPUTS
 from compiler.diagnostics import Diagnostic, Origin, ToolError
 from compiler.engines import Event
 from compiler.engines.checks import Needs
+from compiler.engines.cwltool_stores import REFUSED
 from compiler.runtime.quantum_runner import RECORD_PREFIX, SIGNAL
 
 _LINE = re.compile(r"rubincwl: (start|done|failed) (.*?\})(?: |$)")
@@ -40,6 +41,8 @@ class _Heard:
     """Its record, with the end of its log."""
     limits: dict[str, set[int]] = field(default_factory=dict)
     """By step: wall times in seconds that were over."""
+    refused: list[str] = field(default_factory=list)
+    """Inputs that a store did not give, in words."""
     last: deque[str] = field(default_factory=lambda: deque(maxlen=20))
 
 
@@ -54,12 +57,16 @@ def execute(out: Path, needs: Needs, jobs: int | None, observe: Callable[[Event,
         engine = subprocess.Popen(
             _command(out, jobs, needs),
             env=dict(needs.environment),
+            stdin=subprocess.PIPE,
             stdout=result,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
         )
+        assert engine.stdin is not None
         assert engine.stderr is not None
+        with contextlib.suppress(BrokenPipeError), engine.stdin:  # an engine that does not start is told below
+            json.dump(needs.remote.setup if needs.remote is not None else {}, engine.stdin)
         heard = _Heard()
         try:
             for event in _events(engine.stderr, log, heard):
@@ -76,7 +83,8 @@ def execute(out: Path, needs: Needs, jobs: int | None, observe: Callable[[Event,
 
 def _command(out: Path, jobs: int | None, needs: Needs) -> list[str]:
     # Not the package, which as a module ends with 0 whatever happened.
-    command = [sys.executable, "-m", "cwltool.main"]
+    remote = needs.remote
+    command = [sys.executable, "-m", "cwltool.main" if remote is None else "compiler.engines.cwltool_stores"]
     command += ["--no-container", "--disable-color", "--preserve-entire-environment"]
     command += ["--on-error", "continue", "--cachedir", str(out / "run" / "cache"), "--outdir", str(out / OUTPUTS)]
     if jobs != 1:
@@ -85,7 +93,9 @@ def _command(out: Path, jobs: int | None, needs: Needs) -> list[str]:
         overrides = out / "run" / "overrides.json"
         overrides.write_text(json.dumps(needs.overrides), encoding="utf-8")
         command += ["--overrides", str(overrides)]
-    return [*command, str(out / "workflow.cwl"), str(out / "job.json")]
+    if remote is not None:  # names of files are then what they are without stores, and what was done is found again
+        command += ["--basedir", str(out.absolute())]
+    return [*command, str(out / "workflow.cwl"), str(remote.order if remote is not None else out / "job.json")]
 
 
 def _events(stream: IO[str], log: IO[str], heard: _Heard) -> Iterator[Event]:
@@ -102,6 +112,8 @@ def _events(stream: IO[str], log: IO[str], heard: _Heard) -> Iterator[Event]:
         elif _REUSED in line:
             heard.reused += 1
             yield Event("reused", "", line)
+        elif line.startswith(REFUSED):
+            heard.refused.append(line.removeprefix(REFUSED))
         elif found := _LINE.search(line):
             kind: Literal["start", "done", "failed"] = found[1]  # type: ignore[assignment]
             heard.done += kind == "done"
@@ -142,11 +154,14 @@ def _keep_records(run: Path, heard: _Heard) -> None:
 def _findings(out: Path, heard: _Heard, code: int, jobs: int) -> list[Diagnostic]:
     place = Origin(str(out))
     log = out / "run" / "log"
+    refused = [Diagnostic("fetch-failed", each, place) for each in dict.fromkeys(heard.refused)]
+    if refused and not heard.failed:
+        return refused
     if not heard.failed:
         ended = "".join(f"; jobs of {step} were ended{_over(limits)}" for step, limits in sorted(heard.limits.items()))
         message = f"cwltool exited with {code}{ended}\n{_quoted(list(heard.last))}"
         return [Diagnostic("engine-failed", message, place, f"the whole log is '{log}'")]
-    findings = []
+    findings = refused
     for n, (what, said) in enumerate(sorted(heard.failed.items())):
         tail = heard.records.get(what, {}).get("log_tail", []) if n < _SHOWN_LOGS else []
         help = f"the whole log is '{log}'; what succeeded is kept, and 'rubincwl run {out}' continues"

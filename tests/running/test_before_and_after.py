@@ -49,11 +49,6 @@ def test_inputs_that_are_not_there_are_told_before_anything_starts(tmp_path: Pat
     assert "--repo REPO" in finding.help
 
 
-def test_inputs_in_an_object_store_are_told_to_be_out_of_reach(tmp_path: Path) -> None:
-    with pytest.raises(CompileError, match="cannot read: s3://bucket/raw"):
-        run(_folder(tmp_path, "s3://bucket/raw"))
-
-
 def test_a_folder_that_was_not_compiled_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CompileError, match="is no compiled folder"):
         run(tmp_path)
