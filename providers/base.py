@@ -181,6 +181,8 @@ class Problem:
     help: str | None = None
     setting: str | None = None
     """The setting that is to blame, with dots for those inside others: ``cluster.workers.0.types``."""
+    severity: Literal["error", "note"] = "error"
+    """A ``note`` tells what could not be found out, or is only unwise; nothing is refused for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,10 @@ def apply(cloud: Cloud, plan: ClusterPlan, tell: Tell = lambda text: None, sleep
     before = stand(plan, there)
     if before.missing:
         problems = (*check_before_start(cloud, plan, before), *cloud.preflight(before.rest(plan)))
-        if problems:
+        if any(each.severity == "error" for each in problems):
             raise RefusedError(problems)
+        for each in problems:
+            tell(f"note: {each.message}")
     work = _Work(cloud, plan, tell)
     if _prepare(work, there) and _clear(work, before.ended):
         _start_all(work, before)
