@@ -4,6 +4,6 @@
 """
 
 from providers.provisioning.cloud_init.node import HEAD_METADATA, AptSource, Node, problems, secret_name
-from providers.provisioning.cloud_init.text import user_data
+from providers.provisioning.cloud_init.text import google_startup, user_data
 
-__all__ = ["HEAD_METADATA", "AptSource", "Node", "problems", "secret_name", "user_data"]
+__all__ = ["HEAD_METADATA", "AptSource", "Node", "google_startup", "problems", "secret_name", "user_data"]
