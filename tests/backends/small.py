@@ -16,8 +16,10 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
 from compiler.backends.pegasus import Settings, lower
+from compiler.backends.pegasus.replicas import NOTHING, Known
 from compiler.diagnostics import Diagnostic
 from compiler.jobs import Batch, Calls, Files, JobGraph, Port, Request, Rows, Tool, group
+from compiler.runtime.bundle import write_runner
 from compiler.runtime.quantum_runner import dataset_name, record_name
 from providers import load_provider
 
@@ -124,12 +126,31 @@ def dark(exposures: int = 1, detectors: int = 2, instrument: str = "MockCam", cl
 def lowered(
     folder: Path, jobs: JobGraph | None = None, aws: dict[str, Any] | None = None, **settings: Any
 ) -> list[Diagnostic]:
-    """Lower into folder/pegasus; without `aws` and settings everything open is left open."""
+    """Lower for AWS into folder/pegasus; without `aws` and settings everything open is left open."""
+    return lowered_to("aws", folder, jobs, aws, **settings)
+
+
+def lowered_to(
+    target: str,
+    folder: Path,
+    jobs: JobGraph | None = None,
+    theirs: dict[str, Any] | None = None,
+    known: Known = NOTHING,
+    **settings: Any,
+) -> list[Diagnostic]:
+    """Lower for a target, with the provider's settings and a script that sets the science stack up."""
     (folder / "runtime").mkdir(parents=True, exist_ok=True)
     for name in RUNTIME.values():
         (folder / "runtime" / name).write_text("")
-    provider = load_provider("aws", aws or {})
-    return lower(jobs or dark(), provider=provider, settings=Settings(**settings), out=folder / "pegasus")
+    write_runner(folder / "runtime" / RUNTIME["quantum_runner.pyz"])
+    chosen = Settings(**{"setup_script": "/opt/lsst/setup.sh", **settings})
+    return lower(
+        jobs or dark(),
+        provider=load_provider(target, theirs or {}),
+        settings=chosen,
+        out=folder / "pegasus",
+        known=known,
+    )
 
 
 def loaded(folder: Path, name: str) -> Any:

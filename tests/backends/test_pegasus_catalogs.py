@@ -25,14 +25,28 @@ def errors(findings: list[Diagnostic]) -> list[str]:
     return [each.code for each in findings if each.severity == "error"]
 
 
+CREDENTIALS = "[amazon]\nendpoint = https://s3\n\n[me@amazon]\naccess_key = of-mine\n"
+
+
+def home(folder: Path, text: str = CREDENTIALS) -> Path:
+    """A home folder with credentials as Pegasus wants them."""
+    file = folder / "home" / ".pegasus" / "credentials.conf"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    file.chmod(0o600)
+    return file
+
+
 def plan(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run plan.sh with a pegasus-plan that only says how it was called."""
+    if not (folder / "home").exists():
+        home(folder)
     tools = folder / "bin"
     tools.mkdir(exist_ok=True)
     fake = tools / "pegasus-plan"
-    fake.write_text('#!/bin/sh\necho "$PWD $PEGASUS_METRICS $RUBINCWL_OUT"\nprintf "%s\\n" "$@"\n')
+    fake.write_text('#!/bin/sh\necho "$PWD $PEGASUS_METRICS $RUBINCWL_OUT $RUBINCWL_STAGING"\nprintf "%s\\n" "$@"\n')
     fake.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(folder / "home")}
     command = [str(folder / "pegasus" / "plan.sh"), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd="/")
 
@@ -176,7 +190,7 @@ def test_plan_hands_the_folder_to_pegasus_from_anywhere(tmp_path: Path) -> None:
     done = plan(tmp_path, "--submit")
     assert done.returncode == 0, done.stderr
     first, *arguments = done.stdout.splitlines()
-    assert first == f"{tmp_path}/pegasus false {tmp_path}"
+    assert first == f"{tmp_path}/pegasus false {tmp_path} staging"
     assert " ".join(arguments) == (
         "--conf pegasus.properties --sites compute --staging-site compute=staging --output-sites staging "
         f"--dir {tmp_path}/pegasus/submit --submit workflow.yml"

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.backends.pegasus.catalogs import Replicas
 from compiler.backends.pegasus.check import check_workflow
 from compiler.backends.pegasus.documents import Writer, documents_of
 from compiler.backends.pegasus.faults import find_clashes, find_faults
 from compiler.backends.pegasus.partition import Limits
+from compiler.backends.pegasus.replicas import Replicas
 from compiler.backends.pegasus.workflow import abstract
 from compiler.diagnostics import Findings
 from compiler.jobs import JobGraph, Request, Rows, Tool
@@ -147,5 +147,5 @@ def test_words_that_differ_in_number_or_need_quotes_are_said_of_each_call(tmp_pa
     jobs = calls(jobs, batches=(replace(batch, words=words, shared=1),))
     made = arguments_of(jobs, programs_of(jobs))
     told = [json.loads(f"[{each}]") for each in made.own]
-    assert told == [["a", "'b c'", "1", "100%"], ["'2 2'", "100%"], ["'it'\"'\"'s'", "50%", "100%"]]
+    assert told == [["a", "'b c'", "1", "100%"], ["'2 2'", "100%"], ['"it\'s"', "50%", "100%"]]
     assert made.shared == ['"x"']

@@ -140,8 +140,8 @@ def test_a_sub_workflow_is_said_as_pegasus_api_says_it(parted: Path) -> None:
     catalog = "${RUBINCWL_OUT}/pegasus/resolved/part-2.replicas.yml"
     made = SubWorkflow("part-2.yml", _id="part-2", node_label=job["nodeLabel"])
     made.add_planner_args(
-        output_sites=["staging"],
-        staging_sites={"compute": "staging"},
+        output_sites=["${RUBINCWL_STAGING}"],
+        staging_sites={"compute": "${RUBINCWL_STAGING}"},
         **{"pegasus.catalog.replica.file": catalog},
     )
     for use in job["uses"][1:]:

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from compiler.backends.pegasus.catalogs import OUT, Replicas, write_replicas
 from compiler.backends.pegasus.collecting import COLLECT, Gathering, Source, gatherings
+from compiler.backends.pegasus.layout import OUT, STAGING_VARIABLE
 from compiler.backends.pegasus.levels import lists_of
 from compiler.backends.pegasus.lines import JobLines, gathering_lines, parent_line, subworkflow_line
 from compiler.backends.pegasus.partition import Limits, Part, partition
+from compiler.backends.pegasus.replicas import Replicas, write_replicas
 from compiler.backends.pegasus.workflow import Abstract
 from compiler.diagnostics import Findings
 from compiler.jobs import Rows
 from compiler.jobs.graph import Ints
-from providers.base import COMPUTE, LOCAL, STAGING
+from providers.base import COMPUTE, LOCAL
 
 VERSION = "5.0.4"
 """Of the workflow's format, as Pegasus.api 5.1.3 writes it."""
@@ -113,7 +114,7 @@ class Writer:
         yield from self._replicas.lines(self._plan.jobs.files.names, self._existing.of(number).tolist())
         for part in document.parts:
             file = f"{part.name}.yml"
-            yield from Replicas([(LOCAL, f"file://{OUT}/pegasus/{file}")]).lines([file], [0])
+            yield from Replicas([((LOCAL, f"file://{OUT}/pegasus/{file}"),)]).lines([file], [0])
 
     def _jobs(self, document: Document, findings: Findings) -> Iterator[str]:
         yield from self._lines.of(document.jobs, findings)
@@ -122,8 +123,8 @@ class Writer:
             arguments = [
                 # A catalog of its own: each planner reads what its documents need, not the whole night.
                 f"-Dpegasus.catalog.replica.file={OUT}/pegasus/{RESOLVED}{below.replicas}",
-                *("--output-sites", STAGING),
-                *("--staging-site", f"{COMPUTE}={STAGING}"),
+                *("--output-sites", f"${{{STAGING_VARIABLE}}}"),
+                *("--staging-site", f"{COMPUTE}=${{{STAGING_VARIABLE}}}"),
             ]
             made = [names[file] for file in part.outputs.tolist()] + [each.output for each in below.gatherings[-1:]]
             inputs = [names[file] for file in part.inputs.tolist()]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
-from providers.base import COMPUTE, STAGING
+from compiler.backends.pegasus.layout import STAGING_VARIABLE
+from providers.base import COMPUTE, CredentialsFile
 
 _SCRIPT = r"""#!/bin/bash
 # Plans the workflow of this folder:  ./plan.sh [options of pegasus-plan, such as --submit]
@@ -29,18 +32,20 @@ while read -r needed; do
         echo "plan.sh: $RUBINCWL_OUT/$needed is missing: copy the whole output folder, not pegasus/ alone" >&2
         exit 2
     fi
-done < <(grep -hoE '[$][{]RUBINCWL_OUT[}]/runtime/[^"]+' *replicas.yml transformations.yml | cut -d / -f 2- | sort -u)
+done < <(grep -hoE '[$][{]RUBINCWL_OUT[}]/[^" ]+' *replicas.yml transformations.yml | cut -d / -f 2- | sort -u)
 if ! command -v pegasus-plan >/dev/null; then
     echo "plan.sh: no pegasus-plan on the PATH: run this on the submit host" >&2
     exit 2
 fi
-%(resolve)s
+%(credentials)s%(resolve)s
+# The site that stages and keeps results; sub-workflows name it by this variable.
+export %(variable)s=%(staging)s
 # Pegasus reports each run to its developers unless it is told not to.
 export PEGASUS_METRICS=false
 # Java 17 writes job scripts in the locale's encoding.
 export LC_ALL=C.UTF-8
-exec pegasus-plan --conf pegasus.properties --sites %(compute)s --staging-site %(compute)s=%(staging)s \
-    --output-sites %(staging)s --dir "$here/submit" "$@" workflow.yml
+exec pegasus-plan --conf pegasus.properties --sites %(compute)s --staging-site %(compute)s=$%(variable)s \
+    --output-sites $%(variable)s --dir "$here/submit" "$@" workflow.yml
 """
 
 
@@ -48,13 +53,46 @@ _RESOLVE = r"""
 # Sub-workflows are planned while the workflow runs, from where our variable is not known.
 mkdir -p %(folder)s
 for catalog in sites.yml transformations.yml *replicas.yml; do
-    sed "s|\${RUBINCWL_OUT}|$RUBINCWL_OUT|g" "$catalog" >"%(folder)s$catalog"
+    sed -e "s|\${RUBINCWL_OUT}|$RUBINCWL_OUT|g" -e "s|\${HOME}|$HOME|g" "$catalog" >"%(folder)s$catalog"
 done
 """
 
 
-def write_plan_script(path: Path, folder: str = "") -> None:
-    """`folder`: where catalogs are to be put that name the output folder itself; empty if none are needed."""
-    resolve = _RESOLVE % {"folder": folder} if folder else ""
-    path.write_text(_SCRIPT % {"compute": COMPUTE, "staging": STAGING, "resolve": resolve}, encoding="utf-8")
+_CREDENTIALS = r"""
+# Files of secrets that Pegasus sends along with jobs. Only whether they will do is looked at, never what is in them.
+needs_credentials() {
+    local file=${1/#\~/$HOME} section mode
+    shift
+    if [[ ! -r $file ]]; then
+        echo "plan.sh: no credentials in $file (or they cannot be read)" >&2
+        exit 2
+    fi
+    mode=$(stat -L -c %%a "$file")
+    if [[ $mode != 600 ]]; then
+        echo "plan.sh: $file has the mode $mode: run  chmod 600 $file" >&2
+        exit 2
+    fi
+    for section in "$@"; do
+        if ! grep -qE "^\[$section\][[:space:]]*$" "$file"; then
+            echo "plan.sh: $file has no section [$section]" >&2
+            exit 2
+        fi
+    done
+}
+%(calls)s
+"""
+
+
+def write_plan_script(path: Path, staging: str, folder: str = "", credentials: Sequence[CredentialsFile] = ()) -> None:
+    """`staging`: the site that stages and keeps results. `folder`: where catalogs are to be put that name the output
+    folder itself; empty if none are needed. `credentials`: what must be there."""
+    calls = [shlex.join(["needs_credentials", each.path, *each.sections]) for each in credentials]
+    text = _SCRIPT % {
+        "compute": COMPUTE,
+        "staging": staging,
+        "variable": STAGING_VARIABLE,
+        "resolve": _RESOLVE % {"folder": folder} if folder else "",
+        "credentials": _CREDENTIALS % {"calls": "\n".join(calls)} if calls else "",
+    }
+    path.write_text(text, encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

@@ -19,6 +19,8 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
+BOTH_QUOTES = """'\\"'\\"'"""
+"""How a word with both kinds of quotes shows in JSON."""
 LONGEST_ARGUMENTS = 100_000
 """Characters. Linux takes 128 KiB a word and 2 MiB in all, of which kickstart's and the environment are part."""
 LONGEST_NODE = 200
@@ -38,13 +40,15 @@ _CHUNK = 1 << 16
 def quote_arguments(words: Sequence[str]) -> list[str]:
     """The words as bash and then the program shall see them; raises `ValueError` for what cannot get through.
 
+    HTCondor, which takes them where PegasusLite does not, reads the same, but for a word with both kinds of quotes.
+
     >>> quote_arguments(["a b", "it's", "*", "é", ""])
-    ["'a b'", '\\'it\\'"\\'"\\'s\\'', "'*'", "'é'", "''"]
+    ["'a b'", '"it\'s"', "'*'", "'é'", "''"]
     """
     for word in words:
         if found := _REFUSED.search(word):
             raise ValueError(f"{found[0]!r} in {word!r} would not reach the program as it is")
-    quoted = [shlex.quote(word) for word in words]
+    quoted = [f'"{word}"' if "'" in word and '"' not in word else shlex.quote(word) for word in words]
     if (length := len(" ".join(quoted))) > LONGEST_ARGUMENTS:
         raise ValueError(f"they are {length} characters long; {LONGEST_ARGUMENTS} are taken")
     return quoted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from compiler.backends.pegasus.partition import Limits
@@ -14,8 +14,8 @@ from compiler.diagnostics import Findings, closest
 class Settings:
     """All optional; what is missing becomes a placeholder or is left to the workers."""
 
-    inputs_at: str | None = None
-    """URL that holds the repository's datastore root."""
+    inputs_at: str | list[str] | None = None
+    """URL that holds the repository's datastore root; several if there are copies, the one to be preferred first."""
     container: str | None = None
     """Image that holds the science stack, as Pegasus fetches it (``docker://...``)."""
     container_type: str = "singularity"
@@ -29,6 +29,10 @@ class Settings:
     """A workflow of more jobs than this becomes one of sub-workflows."""
     partition_files: int = Limits().files
     """And one whose jobs use more files than this, each counted once a job."""
+
+    def input_bases(self) -> tuple[str, ...]:
+        """The URLs of `inputs_at`."""
+        return (self.inputs_at,) if isinstance(self.inputs_at, str) else tuple(self.inputs_at or ())
 
 
 def read_settings(given: Mapping[str, Any], findings: Findings) -> Settings:
@@ -48,6 +52,12 @@ def read_settings(given: Mapping[str, Any], findings: Findings) -> Settings:
         number = getattr(settings, name)
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             findings.error("bad-setting", f"{name} is {number!r}, which is no number of them")
+    bases = settings.inputs_at
+    if not (
+        bases is None or isinstance(bases, str) or (isinstance(bases, list) and all(isinstance(b, str) for b in bases))
+    ):
+        findings.error("bad-setting", f"inputs_at is {bases!r}", help="a URL, or a list of them")
+        settings = replace(settings, inputs_at=None)
     script = settings.setup_script
     if script is not None and (not script.removeprefix("file://").startswith("/") or set(script) & set(" \t\n$'\"\\")):
         help = "Pegasus sources it without quotes: an absolute path without spaces"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 WORKER_SCRIPT = "worker.sh"
+SHARED_RUNNER = "quantum_runner.sh"
+"""The quantum runner where jobs run without PegasusLite, which alone would source a script for them."""
 
 # PegasusLite 5.1 (pegasus-lite-common.sh and the job scripts that the planner writes) as it was read and run:
 # - A transfer that fails is tried again after two minutes and again after five. A checkpoint that is not there
@@ -58,3 +60,20 @@ def worker_script(setup: str = "") -> str:
     . /sdf/group/rubin/loadLSST.bash
     """
     return _SCRIPT + ("\n" + setup.rstrip("\n") + "\n" if setup else "")
+
+
+def shared_runner(runner: bytes, setup: str = "") -> bytes:
+    """The zipped `runner` as a shell script that first sets the science stack up, in the shell's words `setup`.
+
+    Python finds a zip archive by its end, so that words may stand before it; bash reads no further than ``exec``.
+    """
+    words = _SHARED % {"setup": setup.rstrip("\n") + "\n" if setup else ""}
+    return words.encode() + runner
+
+
+_SHARED = """#!/bin/bash
+# The quantum runner with what sets the science stack up. Jobs run where all of them see all files.
+set -e
+%(setup)sset +e
+exec python3 "$0" "$@"
+"""
