@@ -56,6 +56,8 @@ class Diagnostic:
     help: str | None = None
     """The way out, one line."""
     severity: Severity = "error"
+    setting: str | None = None
+    """The setting of a target that is to blame, with dots for those inside others, for who knows where it stands."""
 
     def __str__(self) -> str:
         head = f"{self.place}: " if self.place is not None else ""
@@ -92,8 +94,15 @@ class Findings:
 
     items: list[Diagnostic] = field(default_factory=list)
 
-    def error(self, code: str, message: str, place: Span | Origin | None = None, help: str | None = None) -> None:
-        self.items.append(Diagnostic(code, message, place, help))
+    def error(
+        self,
+        code: str,
+        message: str,
+        place: Span | Origin | None = None,
+        help: str | None = None,
+        setting: str | None = None,
+    ) -> None:
+        self.items.append(Diagnostic(code, message, place, help, setting=setting))
 
     def warning(self, code: str, message: str, place: Span | Origin | None = None, help: str | None = None) -> None:
         self.items.append(Diagnostic(code, message, place, help, "warning"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from compiler.collection import no_collection
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from compiler.preparation import Prepared
     from compiler.rubin import Pipeline, QuantumGraph
     from compiler.translate import Workflow
+    from providers import MachineType
 
 Observe = Callable[[str], AbstractContextManager[None]]
 """Entered with the name of each stage as it begins."""
@@ -95,11 +97,13 @@ def compile_folder(
     choices = choices or Choices()
     findings = Findings()
     out = Path(out)
+    configuration = choices.configuration.for_target(choices.target)
+    configuration.tell_one_target_only(findings)
+    machines = _machines(choices, findings)
     with no_collection(), whole_folder(out, choices.overwrite) as draft:
         plan, quanta = read(pipeline, graph, findings, observe)
-        prepared = prepare(quanta, choices.configuration, findings, observe, sharded=can_shard(Path(graph)))
-        if choices.target != PORTABLE:
-            _check_machines(choices, quanta, prepared, findings)
+        prepared = prepare(quanta, configuration, findings, observe, sharded=can_shard(Path(graph)))
+        _check_machines(machines, choices.target, quanta, prepared, findings)
         with observe("translate"):
             from compiler.translate import translate
 
@@ -141,21 +145,28 @@ def check(
     graph: Path | str,
     against: Path | str | None = None,
     observe: Observe = silent,
-    configuration: Configuration | None = None,
+    choices: Choices | None = None,
 ) -> Checked:
     """Prove the translation of a pipeline and a graph, or the folder `against` of an earlier compile; writes nothing.
 
-    A folder that is not the graph's is a finding of the certificate, jobs that are not its quanta are findings of the
-    second proof. Raises as `compile_folder` does.
+    For a target other than CWL alone everything is told that a compile would tell. A folder that is not the graph's is
+    a finding of the certificate, jobs that are not its quanta are findings of the second proof. Raises as
+    `compile_folder` does.
     """
     from compiler.certificate import certify
 
+    choices = choices or Choices()
+    if choices.target != PORTABLE and against is None:
+        with TemporaryDirectory(prefix="rubincwl-check-") as folder:
+            done = compile_folder(pipeline, graph, Path(folder) / "out", choices, observe)
+        return Checked(done.certificate, done.jobs, done.findings)
     findings = Findings()
+    choices.configuration.tell_one_target_only(findings)
     with no_collection():
         plan, quanta = read(pipeline, graph, findings, observe)
         if against is not None:
             return _check_again(Path(against), quanta, findings, observe)
-        prepared = prepare(quanta, configuration or Configuration(), findings, observe, sharded=can_shard(Path(graph)))
+        prepared = prepare(quanta, choices.configuration, findings, observe, sharded=can_shard(Path(graph)))
         with observe("translate"):
             from compiler.translate import translate
 
@@ -210,13 +221,22 @@ def read(
     return plan, quanta
 
 
-def _check_machines(choices: Choices, quanta: QuantumGraph, prepared: Prepared, findings: Findings) -> None:
+def _machines(choices: Choices, findings: Findings) -> tuple[MachineType, ...]:
+    """Those of the target, whose settings are checked before anything else is done."""
+    from compiler.lowering import check_target
+
+    if choices.target == PORTABLE:
+        return ()
+    return check_target(choices.target, choices.settings, findings).machines()
+
+
+def _check_machines(
+    machines: tuple[MachineType, ...], target: str, quanta: QuantumGraph, prepared: Prepared, findings: Findings
+) -> None:
     """Whether the target has a machine for every quantum."""
     from compiler.analysis.resources import check_fits
-    from providers import load_provider
 
-    machines = load_provider(choices.target, {}).machines()
-    check_fits(quanta, prepared.reasons, machines, choices.target, findings)
+    check_fits(quanta, prepared.reasons, machines, target, findings)
     findings.raise_errors()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.diagnostics import Diagnostic, Findings
+from compiler.diagnostics import CompileError, Diagnostic, Findings
 from compiler.frontend.config import Settings
 
 if TYPE_CHECKING:
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from compiler.certificate.jobs import JobsProof
     from compiler.jobs import JobGraph
     from compiler.rubin import QuantumGraph
+    from providers import Provider
 
 TABLE = "quanta.parquet"
 """Which job runs which quantum: see `compiler.quanta_table`."""
+
+
+_FOR_ALL = frozenset({"partition_jobs", "partition_files"})
+"""What the configuration says for all targets, and no target for itself."""
 
 
 def lower_to(
@@ -43,10 +48,35 @@ def lower_to(
         own = Findings()
         chosen = pegasus.read_settings(ours, own)
         own.items.extend(pegasus.lower(jobs, provider=load_provider(target, theirs), settings=chosen, out=out))
-    findings.items.extend(_placed(each, target, settings) for each in own)
+    findings.items.extend(map(settings.placed, own))
     findings.raise_errors()
     with observe("write the table of quanta"):
         write_table(out / TABLE, jobs, pegasus.ids_of(jobs))
+
+
+def check_target(target: str, settings: Settings, findings: Findings) -> Provider:
+    """The provider `target` with its `settings`; raises `CompileError` with all that is wrong with them."""
+    from compiler.backends import pegasus
+    from compiler.frontend.targets import check_settings
+    from providers import ProviderUnavailableError, UnknownProviderError, load_provider
+
+    ours, theirs = _divide(settings.values)
+    own = Findings()
+    try:
+        provider = load_provider(target, theirs)
+    except UnknownProviderError as error:
+        help = f"did you mean '{error.closest}'?" if error.closest else f"known are {', '.join(error.known)}"
+        raise CompileError([Diagnostic("unknown-target", f"no provider '{target}'", help=help)]) from error
+    except ProviderUnavailableError as error:
+        raise CompileError([Diagnostic("provider-unavailable", str(error))]) from error
+    check_settings(target, {**theirs, **{key: ours[key] for key in ours if key not in _FOR_ALL}}, own)
+    if not own.errors:
+        for problem in provider.problems():
+            own.error(problem.code, problem.message, help=problem.help, setting=problem.setting)
+        pegasus.read_settings(ours, own)
+    findings.items.extend(map(settings.placed, own))
+    findings.raise_errors()
+    return provider
 
 
 def prove_jobs(graph: QuantumGraph, out: Path) -> JobsProof:
@@ -64,23 +94,3 @@ def _divide(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     known = {each.name for each in fields(pegasus.Settings)}
     ours = {key: value for key, value in values.items() if key in known}
     return ours, {key: value for key, value in values.items() if key not in known}
-
-
-def _placed(finding: Diagnostic, target: str, settings: Settings) -> Diagnostic:
-    """The finding at the line of the configuration whose value alone brings it about."""
-    if finding.place is not None or finding.severity != "error":
-        return finding
-    for key, place in settings.places.items():
-        if finding.message in _complaints(key, settings.values[key], target):
-            return replace(finding, place=place)
-    return finding
-
-
-def _complaints(key: str, value: Any, target: str) -> set[str]:
-    from compiler.backends import pegasus
-    from providers import load_provider
-
-    own = Findings()
-    ours, theirs = _divide({key: value})
-    pegasus.read_settings(ours, own)
-    return {each.message for each in (*own, *load_provider(target, theirs).problems())}

@@ -1,13 +1,42 @@
 """Where a workflow can run: facts about sites, stores and credentials, one module a place."""
 
-from providers.base import Capability, MachineType, Object, Placeholder, Problem, Provider, Replica, Site, Store
-from providers.registry import ProviderUnavailableError, UnknownProviderError, known_providers, load_provider
+from providers.base import (
+    Access,
+    Capability,
+    CredentialsFile,
+    Folder,
+    Handover,
+    MachineType,
+    Object,
+    Place,
+    Placeholder,
+    Price,
+    Problem,
+    Provider,
+    Replica,
+    Site,
+    Store,
+    Web,
+)
+from providers.registry import (
+    ProviderUnavailableError,
+    UnknownProviderError,
+    known_providers,
+    load_provider,
+    provider_class,
+)
 
 __all__ = [
+    "Access",
     "Capability",
+    "CredentialsFile",
+    "Folder",
+    "Handover",
     "MachineType",
     "Object",
+    "Place",
     "Placeholder",
+    "Price",
     "Problem",
     "Provider",
     "ProviderUnavailableError",
@@ -15,6 +44,8 @@ __all__ = [
     "Site",
     "Store",
     "UnknownProviderError",
+    "Web",
     "known_providers",
     "load_provider",
+    "provider_class",
 ]

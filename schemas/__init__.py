@@ -16,4 +16,7 @@ def schema(name: str) -> dict[str, Any]:
 
 @cache
 def _text(name: str) -> str:
-    return (Path(__file__).parent / f"{name}.schema.json").read_text(encoding="utf-8")
+    try:
+        return (Path(__file__).parent / f"{name}.schema.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no schema {name!r}") from None

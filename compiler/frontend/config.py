@@ -3,15 +3,17 @@ go before both."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from compiler.diagnostics import Findings, Span
-from compiler.frontend.bps import BpsConfig, check_submit, read_files
+from compiler.diagnostics import Diagnostic, Findings, Span
+from compiler.frontend.bps import BpsConfig, check_submit, read_files, used_variables
+from compiler.frontend.bps.amounts import AMOUNTS
 from compiler.frontend.bps.keys import OWN
 from compiler.frontend.own import Own, read_own
+from compiler.frontend.placed import Placed, unplaced
 
 if TYPE_CHECKING:
     from compiler.analysis.clustering.options import Options
@@ -27,6 +29,8 @@ _OPTIONS = {
 }
 """Our keys under ``clustering`` and what they are called in `compiler.analysis.clustering.options.Options`."""
 
+ONE_TARGET_HELP = "say it at the top level, or name the site of all targets with computeSite"
+
 _PARTITION = {"maximumJobs": "partition_jobs", "maximumFiles": "partition_files"}
 """Our keys under ``partition``, which holds for every target, and what targets call them."""
 
@@ -37,6 +41,19 @@ class Settings:
 
     values: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, Span] = field(default_factory=dict)
+    """By setting, with dots for those inside others: ``machines.0.cores``."""
+
+    def place(self, setting: str) -> Span | None:
+        """Where the setting stands, or the innermost around it that does."""
+        while setting and setting not in self.places:
+            setting = setting.rpartition(".")[0]
+        return self.places.get(setting)
+
+    def placed(self, finding: Diagnostic) -> Diagnostic:
+        """The finding at the place of the setting that is to blame."""
+        if finding.place is not None or finding.setting is None:
+            return finding
+        return replace(finding, place=self.place(finding.setting))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +72,39 @@ class Configuration:
     def targets(self, target: str, given: Mapping[str, Any]) -> Settings:
         """The settings of `target`: those `given`, then those of the file."""
         values = dict(self.own.targets.get(target, {}))
-        places = {key: self.own.value_place("targets", target, key) for key in values}
+        held = self.own.tree.at("targets", target)
+        places = dict(_places_in(held)) if held is not None else {}
         for key, ours in _PARTITION.items():
             if key in self.own.partition:
-                values[ours], places[ours] = self.own.partition[key], self.own.value_place("partition", key)
-        kept = {key: place for key, place in places.items() if place is not None and key not in given}
+                values[ours] = self.own.partition[key]
+                if (place := self.own.value_place("partition", key)) is not None:
+                    places[ours] = place
+        kept = {key: place for key, place in places.items() if key.partition(".")[0] not in given}
         return Settings({**values, **given}, kept)
+
+    def for_target(self, target: str) -> Configuration:
+        """What holds on `target`: where the file names no ``computeSite``, the section of ``site`` that has the
+        target's name is that of the site where jobs run."""
+        if not self._has_section(target):
+            return self
+        tree = self.bps.user
+        return replace(self, bps=BpsConfig(replace(tree, content={**tree.mapping, "computeSite": unplaced(target)})))
+
+    def tell_one_target_only(self, findings: Findings) -> None:
+        """A note for each setting of jobs that holds on one target alone: with it their workflows are not the same."""
+        from providers import known_providers
+
+        used = {*AMOUNTS, "clusterAlgorithm", *used_variables(self.bps.user)}
+        for target in filter(self._has_section, known_providers()):
+            section = self.bps.user.mapping["site"].mapping[target]
+            for key in filter(used.__contains__, section.mapping):
+                message = f"'site.{target}.{key}' holds for the target {target} alone: its workflow is not the others'"
+                findings.note("one-target-only", message, section.mapping[key].key, ONE_TARGET_HELP)
+
+    def _has_section(self, target: str) -> bool:
+        sites = self.bps.user.mapping.get("site")
+        found = sites.mapping.get(target) if sites is not None else None
+        return found is not None and found.is_mapping and self.bps.search_found("computeSite") is None
 
     def clustering(self, findings: Findings) -> tuple[Algorithm, Options]:
         """How quanta are grouped: as our ``clustering`` says, else as bps's ``clusterAlgorithm``, else ``auto``."""
@@ -82,6 +126,17 @@ class Configuration:
         if "target_s" not in options:
             options["target_s"] = min(max(target, options["minimum_s"]), options["maximum_s"])
         return algorithm, Options(**options)
+
+
+def _places_in(placed: Placed, path: str = "") -> Iterator[tuple[str, Span]]:
+    """Where each setting stands: a mapping or list at its key, anything else behind it."""
+    inside = placed.content if isinstance(placed.content, tuple) else ()
+    below = {**placed.mapping, **{str(number): each for number, each in enumerate(inside)}}
+    place = (placed.key or placed.place) if placed.is_mapping or inside else placed.place
+    if path and place is not None:
+        yield path, place
+    for key, each in below.items():
+        yield from _places_in(each, f"{path}.{key}" if path else key)
 
 
 def read_config(path: Path | None, findings: Findings) -> Configuration:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
 from compiler.diagnostics import Findings, Span
 from compiler.frontend.placed import Placed
-from compiler.frontend.yaml_nodes import nearest
-
-_WORDS = {"object": "mapping", "array": "list", "string": "string", "number": "number", "integer": "whole number"}
+from compiler.frontend.targets import config_schema
+from compiler.frontend.validation import validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,8 @@ def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
         del held["profile"]  # bps has a key of that name for settings of batch systems, always a mapping
     tree = Placed(held, root.place)
     before = len(findings.errors)
-    _validate(tree, findings)
+    targets = tree.mapping.get("targets")
+    validate(tree, config_schema(targets.mapping if targets is not None else (), findings), findings)
     run_times = _seconds(tree, findings)
     if len(findings.errors) > before:
         return Own()
@@ -114,62 +113,3 @@ def _seconds(tree: Placed, findings: Findings) -> dict[str, float]:
         except ValueError as error:
             findings.error("bad-amount", f"the run time of '{name}': {error}", value.place)
     return found
-
-
-def _validate(tree: Placed, findings: Findings) -> None:
-    from jsonschema import Draft202012Validator
-
-    from schemas import schema
-
-    for error in Draft202012Validator(schema("config")).iter_errors(tree.plain()):
-        path = tuple(error.absolute_path)
-        found, _ = tree.nearest(*path)
-        what = _what(path)
-        if error.validator == "additionalProperties" and found.is_mapping:
-            known = error.schema["properties"]
-            for key, value in found.mapping.items():
-                if key not in known:
-                    findings.error("unknown-key", f"{what} has no key '{key}'", value.key, nearest(key, known))
-        elif error.validator == "type":
-            allowed = error.validator_value
-            words = [_WORDS[str(each)] for each in (allowed if isinstance(allowed, list) else [allowed])]
-            is_what = "empty" if found.content is None else f"a {_kind(found)}"
-            findings.error("wrong-type", f"{what} is {is_what}, not a {' or a '.join(words)}", found.place)
-        elif error.validator in ("enum", "const"):
-            known = error.validator_value if error.validator == "enum" else [error.validator_value]
-            findings.error(
-                "wrong-value", f"{what} is '{found.content}'", found.place, nearest(str(found.content), known)
-            )
-        else:
-            message = f"{what} is a {_kind(found)} that is not allowed: {error.message}"
-            findings.error("wrong-value", message, found.place)
-
-
-def _what(path: tuple[str | int, ...]) -> str:
-    """What findings call a value: its key, or its number in a list.
-
-    >>> _what(("rules", 0)), _what(("targets", "aws"))
-    ("'rules' 1", "'aws'")
-    """
-    if not path:
-        return "the file"
-    if isinstance(path[-1], int):
-        return f"{_what(path[:-1])} {path[-1] + 1}"
-    return f"'{path[-1]}'"
-
-
-def _kind(placed: Placed) -> str:
-    match placed.content:
-        case dict():
-            return "mapping"
-        case tuple():
-            return "list"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case date():
-            return "date"
-        case None:
-            return "null"
-    return "string"

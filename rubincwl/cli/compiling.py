@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +12,81 @@ from rubincwl.cli.verb import Report, Verb
 
 if TYPE_CHECKING:
     from compiler.certificate import Certificate
+    from compiler.driver import Choices
 
 FILE = click.Path(path_type=Path)
-TARGETS = ("aws", "cwl")
+OF_TARGETS = ("bucket", "prefix", "region", "container", "setup_script", "inputs_at")
+"""Settings of targets that are options too."""
+
+
+def _targets() -> tuple[str, ...]:
+    from providers import known_providers
+
+    return ("cwl", *known_providers())
+
+
+def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse a target that no package brings, and name the one that was probably meant."""
+    from compiler.diagnostics import closest
+
+    if value not in _targets():
+        near = closest(value, _targets())
+        help = f"did you mean '{near}'?" if near else f"known are {', '.join(_targets())}"
+        raise click.BadParameter(f"there is no target '{value}': {help}", ctx, param)
+    return value
+
+
+def _target(**options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option ``--target``, which takes providers of other packages too."""
+
+    def begun(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        return [each for each in _targets() if each.startswith(incomplete)]
+
+    return click.option("--target", metavar="NAME", callback=_known, shell_complete=begun, **options)
+
+
+def _of_targets(verb: Callable[..., None]) -> Callable[..., None]:
+    """The options that say where a workflow is to run."""
+    options = (
+        click.option("--inputs-at", metavar="URL", multiple=True, help="Where the repository's files are; repeatable."),
+        click.option("--bucket", help="Bucket for staging and outputs."),
+        click.option("--prefix", help="Key prefix in the bucket."),
+        click.option("--region", help="Region of the cloud."),
+        click.option("--container", metavar="IMAGE", help="Image with the science environment, for the target's jobs."),
+        click.option("--setup-script", metavar="PATH", help="Script on the workers (or file:///... here) for it."),
+        click.option("--config", type=FILE, help="A submit file of bps, with our keys beside; options go before it."),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+def _choices(report: Report, target: str, options: Mapping[str, Any], **more: Any) -> Choices:
+    """What the options and the configuration say; tells what is wrong with it."""
+    from compiler.diagnostics import Findings
+    from compiler.driver import PORTABLE, Choices
+    from compiler.frontend.config import read_config
+
+    given = {name: options[name] for name in OF_TARGETS if options[name]}
+    if "inputs_at" in given:
+        first, *others = given["inputs_at"]
+        given["inputs_at"] = [first, *others] if others else first
+    if target == PORTABLE and given:
+        raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} says nothing to the target cwl")
+    findings = Findings()
+    configuration = read_config(options["config"], findings)
+    findings.raise_errors()
+    report.findings(findings)
+    return Choices(target, configuration.targets(target, given), configuration, **more)
 
 
 @click.command("compile", cls=Verb)
 @click.argument("pipeline")
 @click.argument("graph", type=FILE)
 @click.option("-o", "--output", "out", type=FILE, required=True, help="Folder to write; made, or replaced if ours.")
-@click.option("--target", type=click.Choice(TARGETS), required=True, help="CWL alone, or for Pegasus on a cloud too.")
+@_target(required=True, help="cwl alone, or also aws, gcp, onprem: for Pegasus there.")
 @click.option("--repo", type=FILE, help="The butler repository on this machine: OUT/inputs will point to it.")
-@click.option("--inputs-at", metavar="URL", help="Where the target finds the repository's files: s3://bucket/prefix.")
-@click.option("--bucket", help="Bucket for staging and outputs.")
-@click.option("--prefix", help="Key prefix in the bucket.")
-@click.option("--region", help="Region of the cloud.")
-@click.option("--container", metavar="IMAGE", help="Image with the science environment, for the target's jobs.")
-@click.option("--setup-script", metavar="PATH", help="Script on the workers (or file:///... here) instead of an image.")
-@click.option("--config", type=FILE, help="A submit file of bps, with our keys beside; options go before it.")
+@_of_targets
 @click.option("--cwl-container", metavar="IMAGE", help="Image that the CWL's tools hint at; some engines start it.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT even if it holds the results of a run.")
 @click.pass_obj
@@ -38,26 +95,10 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
 
     PIPELINE is a pipeline's YAML, GRAPH a quantum graph: .qg, or the interchange format.
     """
-    from compiler.diagnostics import Findings
-    from compiler.driver import Choices, compile_folder
-    from compiler.frontend.config import read_config
+    from compiler.driver import compile_folder
 
-    named = ("bucket", "prefix", "region", "container", "setup_script", "inputs_at")
-    given = {name: str(options[name]) for name in named if options[name] is not None}
-    if target == "cwl" and given:
-        raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} says nothing to the target cwl")
-    findings = Findings()
-    configuration = read_config(options["config"], findings)
-    findings.raise_errors()
-    report.findings(findings)
-    choices = Choices(
-        target=target,
-        settings=configuration.targets(target, given),
-        configuration=configuration,
-        repo=options["repo"],
-        container=options["cwl_container"],
-        overwrite=options["overwrite"],
-    )
+    more = {"repo": options["repo"], "container": options["cwl_container"], "overwrite": options["overwrite"]}
+    choices = _choices(report, target, options, **more)
     done = compile_folder(pipeline, graph, out, choices, report.stage)
     report.findings(done.findings)
     report.result = {"output": str(out), "summary": done.summary, "certificate": done.proofs()}
@@ -81,19 +122,16 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
 @click.argument("pipeline")
 @click.argument("graph", type=FILE)
 @click.option("--against", type=FILE, metavar="OUT", help="Prove the folder of an earlier compile again.")
-@click.option("--config", type=FILE, help="A submit file of bps, with our keys beside, to be checked too.")
+@_target(default="cwl", help="Tell also what a compile for it would.")
+@_of_targets
 @click.pass_obj
-def check(report: Report, /, pipeline: str, graph: Path, against: Path | None, config: Path | None) -> None:
+def check(report: Report, /, pipeline: str, graph: Path, against: Path | None, target: str, **options: Any) -> None:
     """Tell every finding in PIPELINE and GRAPH and prove their translation; write nothing."""
     from compiler import driver
-    from compiler.diagnostics import Findings
-    from compiler.frontend.config import read_config
 
-    told = Findings()
-    configuration = read_config(config, told)
-    told.raise_errors()
-    done = driver.check(pipeline, graph, against, report.stage, configuration)
-    report.findings((*told, *done.findings))
+    choices = _choices(report, target, options)
+    done = driver.check(pipeline, graph, against, report.stage, choices)
+    report.findings(done.findings)
     report.result = {"certificate": done.proofs()}
     _tell(report, done.certificate)
     if done.jobs is not None:

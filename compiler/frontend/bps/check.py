@@ -46,7 +46,7 @@ def check_submit(config: BpsConfig, findings: Findings, own_algorithm: str | Non
     told = Findings()
     _sections(config, told)
     holders = tuple(_holders(config))
-    _keys(holders, _used(config.user), told)
+    _keys(holders, used_variables(config.user), told)
     for holder in holders:
         _amounts(config, holder, told)
     read_clusters(config.root, told)
@@ -137,7 +137,7 @@ def _scope_of(config: BpsConfig, section: str, name: str) -> Scope:
             return config.scope(None, cloud=name)
 
 
-def _used(user: Placed) -> set[str]:
+def used_variables(user: Placed) -> set[str]:
     """Names that stand in braces in some text, of the file or of the defaults."""
     used: set[str] = set()
 
