@@ -16,12 +16,27 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # vCPU and GiB as EC2's DescribeInstanceTypes gives them; x86-64, since the science stack is built for it. Machines
 # without a disk of their own (None) take an EBS volume of any size.
 _MACHINES = (
+    MachineType("c5.large", 2, 4),
+    MachineType("c5.xlarge", 4, 8),
+    MachineType("c5.2xlarge", 8, 16),
+    MachineType("c5.4xlarge", 16, 32),
+    MachineType("m5.large", 2, 8),
+    MachineType("m5.xlarge", 4, 16),
+    MachineType("m5.2xlarge", 8, 32),
+    MachineType("m5.4xlarge", 16, 64),
+    MachineType("r5.large", 2, 16),
+    MachineType("r5.xlarge", 4, 32),
+    MachineType("r5.2xlarge", 8, 64),
+    MachineType("r5.4xlarge", 16, 128),
+    MachineType("c6i.large", 2, 4),
     MachineType("c6i.xlarge", 4, 8),
     MachineType("c6i.2xlarge", 8, 16),
     MachineType("c6i.4xlarge", 16, 32),
+    MachineType("m6i.large", 2, 8),
     MachineType("m6i.xlarge", 4, 16),
     MachineType("m6i.2xlarge", 8, 32),
     MachineType("m6i.4xlarge", 16, 64),
+    MachineType("r6i.large", 2, 16),
     MachineType("r6i.xlarge", 4, 32),
     MachineType("r6i.2xlarge", 8, 64),
     MachineType("r6i.4xlarge", 16, 128),
@@ -60,8 +75,10 @@ class AWS(S3Provider):
         return _MACHINES
 
     def prices(self) -> tuple[Price, ...]:
-        """None yet."""
-        return ()
+        """Of its machines in the region, as far as our table knows them."""
+        from providers.prices import prices_of
+
+        return prices_of(self.name, self.region)
 
     def cloud(self) -> Cloud:
         """EC2. Raises `ProviderUnavailableError` if libcloud is not installed."""

@@ -184,8 +184,10 @@ class GCP:
         return _MACHINES
 
     def prices(self) -> tuple[Price, ...]:
-        """None yet."""
-        return ()
+        """Of its machines in the region, as far as our table knows them."""
+        from providers.prices import prices_of
+
+        return prices_of(self.name, self.region)
 
     def cloud(self) -> Cloud:
         """Compute Engine. Raises `ProviderUnavailableError` if libcloud is not installed."""

@@ -51,6 +51,12 @@ class OnPrem:
         self.shared = str(settings.get("shared_folder") or _FOLDER_MARK.mark).rstrip("/")
 
     @property
+    def region(self) -> str:
+        """Of the OpenStack in which a cluster is made; empty where it has one only."""
+        openstack = self.settings.get("openstack")
+        return str(openstack.get("region") or "") if isinstance(openstack, Mapping) else ""
+
+    @property
     def handover(self) -> Handover:
         """As it is set, else by what is there: a shared folder, a bucket, or nothing but the submit host."""
         said = self.settings.get("handover")
