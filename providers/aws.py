@@ -74,14 +74,19 @@ class AWS(S3Provider):
         """Current types for computing, general use, much memory, very much memory, and GPUs."""
         return _MACHINES
 
+    @property
+    def machine_region(self) -> str:
+        """Where its machines are: the bucket's region."""
+        return self.store.region or ""
+
     def prices(self) -> tuple[Price, ...]:
         """Of its machines in the region, as far as our table knows them."""
         from providers.prices import prices_of
 
-        return prices_of(self.name, self.region)
+        return prices_of(self.name, self.machine_region)
 
     def cloud(self) -> Cloud:
         """EC2. Raises `ProviderUnavailableError` if libcloud is not installed."""
         from providers.registry import cloud_of
 
-        return cloud_of("providers.provisioning.ec2:EC2", self.settings)
+        return cloud_of("providers.provisioning.ec2:EC2", {**self.settings, "region": self.machine_region})

@@ -183,17 +183,22 @@ class GCP:
         """Types for general use, computing, much memory, and GPUs."""
         return _MACHINES
 
+    @property
+    def machine_region(self) -> str:
+        """Where its machines are."""
+        return self.region
+
     def prices(self) -> tuple[Price, ...]:
         """Of its machines in the region, as far as our table knows them."""
         from providers.prices import prices_of
 
-        return prices_of(self.name, self.region)
+        return prices_of(self.name, self.machine_region)
 
     def cloud(self) -> Cloud:
         """Compute Engine. Raises `ProviderUnavailableError` if libcloud is not installed."""
         from providers.registry import cloud_of
 
-        return cloud_of("providers.provisioning.gce:GCE", self.settings)
+        return cloud_of("providers.provisioning.gce:GCE", {**self.settings, "region": self.machine_region})
 
     def _zones(self) -> tuple[str, ...]:
         zones = self.settings.get("zones")

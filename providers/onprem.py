@@ -51,8 +51,8 @@ class OnPrem:
         self.shared = str(settings.get("shared_folder") or _FOLDER_MARK.mark).rstrip("/")
 
     @property
-    def region(self) -> str:
-        """Of the OpenStack in which a cluster is made; empty where it has one only."""
+    def machine_region(self) -> str:
+        """That of the OpenStack in which a cluster is made; empty where it has one only."""
         openstack = self.settings.get("openstack")
         return str(openstack.get("region") or "") if isinstance(openstack, Mapping) else ""
 
