@@ -1,10 +1,10 @@
 """What stores hold: files listed and asked for through fsspec, and what went wrong told in words."""
 
-from providers.storage.access import plain_access
+from providers.storage.access import default_access
 from providers.storage.client import ABSENT, SHA256_KEY, UNKNOWN, Client, Entry, open_client
 from providers.storage.faults import StorageError
-from providers.storage.listing import Listing, list_files
-from providers.storage.survey import Survey, survey
+from providers.storage.listing import Listing, Observe, list_files
+from providers.storage.survey import Survey, probe, survey
 
 __all__ = [
     "ABSENT",
@@ -13,10 +13,12 @@ __all__ = [
     "Client",
     "Entry",
     "Listing",
+    "Observe",
     "StorageError",
     "Survey",
+    "default_access",
     "list_files",
     "open_client",
-    "plain_access",
+    "probe",
     "survey",
 ]

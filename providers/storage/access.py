@@ -17,7 +17,7 @@ _INSTALL: Mapping[str, str] = {
 _EXAMPLE = "for instance s3://bucket/prefix, gs://bucket/prefix, https://host/folder or file:///folder"
 
 
-def plain_access(url: str) -> Access | Problem:
+def default_access(url: str) -> Access | Problem:
     """Credentials are those that the store's client finds by itself: profiles, variables, roles of the machine."""
     scheme = urlsplit(url).scheme
     if scheme not in _INSTALL or not url.startswith(f"{scheme}:/"):

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from providers.base import Access, Problem
@@ -35,6 +36,9 @@ class Entry:
     """64 hexadecimal digits, where the store or the uploader computed it over the whole file. An ETag is none."""
     archived: bool = False
     """Whether it must be brought back from an archive before anybody can read it."""
+
+
+_ASKED_ONLY = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
 
 
 class Client(Protocol):
@@ -66,6 +70,13 @@ class Client(Protocol):
         """Prove that the file may be read."""
         ...
 
+    def put(self, file: Path, key: str, sha256: str) -> None:
+        """Copy a file of this machine there, with the SHA-256 of its content as 64 hexadecimal digits.
+
+        It is there whole or not at all.
+        """
+        ...
+
 
 def open_client(url: str, access: Access | Problem) -> Client:
     """The client for `url`; reaches the network only to see that something answers at an endpoint of one's own.
@@ -74,7 +85,7 @@ def open_client(url: str, access: Access | Problem) -> Client:
     """
     if isinstance(access, Problem):
         raise StorageError(access)
-    url = url.rstrip("/")
+    url = url if url.endswith(":///") else url.rstrip("/")
     token = access.options.get("token")
     if access.protocol == "gs" and isinstance(token, str) and os.sep in token and not os.path.isfile(token):
         help = "the file that the settings name as credentials"
@@ -105,5 +116,8 @@ def _file_system(access: Access) -> Any:
 
     for name in ("gcsfs", "s3fs"):  # they log what they raise, traceback and all; without a handler it is printed
         logging.getLogger(name).addHandler(logging.NullHandler())
-    kept = {"skip_instance_cache": True, "use_listings_cache": False}
-    return fsspec.filesystem(access.protocol, **access.options, **kept)
+    options = {**access.options, "skip_instance_cache": True, "use_listings_cache": False}
+    if access.protocol in ("s3", "s3a") and options.get("endpoint_url"):
+        # Stores that are not Amazon's need not know the checksums that botocore adds to each request.
+        options["config_kwargs"] = {**_ASKED_ONLY, **options.get("config_kwargs", {})}
+    return fsspec.filesystem(access.protocol, **options)

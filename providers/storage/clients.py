@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -13,6 +16,8 @@ from providers.storage.faults import Doing, StorageError, explain
 
 _PAGE = 1000
 """What S3 and Google give at most."""
+_PART, _PARTS_AT_ONCE = 32 * 2**20, 2
+"""Bytes of a part, and parts of a file on their way: they are held in memory."""
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """S3's storage classes that must be restored first; Google's and 'Glacier Instant Retrieval' are read at once."""
 _GONE = frozenset({404, 410})
@@ -55,6 +60,16 @@ class S3Client:
     def read_a_byte(self, key: str) -> None:
         _told(self.url, "read", lambda: self.files.cat_file(self.path(key), 0, 1))
 
+    def put(self, file: Path, key: str, sha256: str) -> None:
+        # An object in parts has no checksum of S3's over the whole: s3fs leaves it out there, the metadata stay.
+        kept = {
+            "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+            "Metadata": {SHA256_KEY: sha256},
+            "chunksize": _PART,
+            "max_concurrency": _PARTS_AT_ONCE,
+        }
+        _told(self.url, "write", lambda: self.files.put_file(str(file), self.path(key), **kept))
+
     def _call(self, doing: Doing, method: str, **asked: Any) -> dict[str, Any]:
         found: dict[str, Any] = _told(self.url, doing, lambda: self.files.call_s3(method, **asked))
         return found
@@ -94,6 +109,11 @@ class GoogleClient:
     def read_a_byte(self, key: str) -> None:
         _told(self.url, "read", lambda: self.files.cat_file(self.path(key), 0, 1))
 
+    def put(self, file: Path, key: str, sha256: str) -> None:
+        # 'md5': what Google says that it has is compared with what was sent.
+        kept = {"metadata": {SHA256_KEY: sha256}, "chunksize": _PART, "consistency": "md5"}
+        _told(self.url, "write", lambda: self.files.put_file(str(file), self.path(key), **kept))
+
     def _entry(self, found: dict[str, Any]) -> Entry:
         sha256 = _hexadecimal((found.get("metadata") or {}).get(SHA256_KEY))
         return Entry(found["name"][len(self._base) :], int(found.get("size", UNKNOWN)), sha256)
@@ -106,7 +126,10 @@ class GoogleClient:
 
 
 class AnyClient:
-    """Folders and web servers: each file is asked for, since that is quick there or listing is not to be had."""
+    """Folders and web servers: each file is asked for, since that is quick there or listing is not to be had.
+
+    Only folders take files.
+    """
 
     lists: ClassVar[bool] = False
 
@@ -144,6 +167,20 @@ class AnyClient:
 
     def read_a_byte(self, key: str) -> None:
         _told(self.url, "read", lambda: self.files.cat_file(self.path(key), 0, 1))
+
+    def put(self, file: Path, key: str, sha256: str) -> None:
+        target = Path(self.path(key))
+        draft = target.with_name(f".{os.getpid()}.{target.name}")
+
+        def copy() -> None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(file, draft)
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
+
+        _told(self.url, "write", copy)
 
 
 def _told(url: str, doing: Doing, call: Callable[[], Any]) -> Any:

@@ -86,13 +86,16 @@ def survey(client: Client, wanted: Sequence[str], observe: Observe | None = None
     return _columns(wanted, found)
 
 
-def probe(client: Client, keys: Iterable[str]) -> Iterator[tuple[str, Entry | None, Problem | None]]:
-    """Each file with what the store tells of it when asked, and why it cannot be read, proved by a byte of it."""
+def probe(client: Client, keys: Iterable[str], read: bool = True) -> Iterator[tuple[str, Entry | None, Problem | None]]:
+    """Each file with what the store tells of it when asked, and why it cannot be read.
+
+    `read` takes a byte of it: a right to see an object's facts need not be one to decrypt it.
+    """
 
     def one(key: str) -> tuple[str, Entry | None, Problem | None]:
         try:
             entry = client.about(key)
-            if entry is not None and entry.size != 0:
+            if read and entry is not None and entry.size != 0:
                 client.read_a_byte(key)
         except StorageError as error:
             return key, None, error.problem
