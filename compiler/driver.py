@@ -98,7 +98,7 @@ def compile_folder(
     findings = Findings()
     out = Path(out)
     configuration = choices.configuration.for_target(choices.target)
-    configuration.tell_one_target_only(findings)
+    choices.configuration.tell_one_target_only(findings)
     machines = _machines(choices, findings)
     with no_collection(), whole_folder(out, choices.overwrite) as draft:
         plan, quanta = read(pipeline, graph, findings, observe)

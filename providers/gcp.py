@@ -20,7 +20,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from providers.base import (
     COMPUTE,
@@ -43,7 +42,7 @@ from providers.base import (
     Web,
 )
 from providers.provisioning.base import Cloud
-from providers.s3 import S3Bucket, plain_access
+from providers.s3 import S3Bucket, plain_access, split_url
 from schemas import schema
 
 ENDPOINT = "https://storage.googleapis.com"
@@ -145,10 +144,10 @@ class GCP:
 
     def replica(self, url: str) -> Replica | Problem:
         """Any ``gs://bucket/key``, or a file on the web."""
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.netloc:
+        scheme, host = split_url(url)
+        if scheme in ("http", "https") and host:
             return Replica(STAGING, Web(url))
-        if parts.scheme != "gs" or not parts.netloc:
+        if scheme != "gs" or not host:
             help = "give a gs://bucket/key URL"
             return Problem("unreachable-input", f"jobs on gcp cannot fetch {url!r}", help, "inputs_at")
         found = self.bucket.existing(url)
@@ -156,7 +155,7 @@ class GCP:
 
     def access(self, url: str) -> Access | Problem:
         """By gcsfs, with the key file of the settings or what this machine is logged in with."""
-        if urlsplit(url).scheme != "gs":
+        if split_url(url)[0] != "gs":
             return plain_access(url)
         anonymous = self.settings.get("anonymous") is True
         given = self.settings.get

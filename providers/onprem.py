@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, get_args
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from providers.base import (
     COMPUTE,
@@ -31,7 +31,7 @@ from providers.base import (
     Web,
 )
 from providers.provisioning.base import Cloud
-from providers.s3 import S3Bucket, plain_access
+from providers.s3 import S3Bucket, plain_access, split_url
 from schemas import schema
 
 _FOLDER_MARK = Placeholder("@SHARED_FOLDER@", "the folder that all machines see", "onprem.shared_folder")
@@ -105,19 +105,19 @@ class OnPrem:
 
     def replica(self, url: str) -> Replica | Problem:
         """A path that workers or the submit host see, an object of the S3 store, or a file on the web."""
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.netloc:
+        scheme, host = split_url(url)
+        if scheme in ("http", "https") and host:
             return Replica(STAGING, Web(url))
-        if parts.scheme == "file" or url.startswith("/"):
+        if scheme == "file" or url.startswith("/"):
             return self._file(url)
-        if parts.scheme == "s3" and self._s3():
+        if scheme == "s3" and self._s3():
             return self.bucket.replica(url)
         help = "a path that all machines see, s3:// with 'credentials' set, or https://"
         return Problem("unreachable-input", f"jobs on onprem cannot fetch {url!r}", help, "inputs_at")
 
     def access(self, url: str) -> Access | Problem:
         """Files as they are, the S3 store at its endpoint by the profile of the settings."""
-        return self.bucket.access(url) if urlsplit(url).scheme == "s3" else plain_access(url)
+        return self.bucket.access(url) if split_url(url)[0] == "s3" else plain_access(url)
 
     def credentials(self) -> tuple[CredentialsFile, ...]:
         """Pegasus' credentials file, where S3 is used."""
@@ -176,10 +176,12 @@ class OnPrem:
         path = unquote(url.removeprefix("file://")).rstrip("/") if url.startswith("file://") else url.rstrip("/")
         if found := _bad_path(path, "inputs_at"):
             return found[0]
-        if self.handover == "object-store":
-            help = "copy it with 'rubincwl upload', then give its s3:// URL"
-            return Problem("inputs-on-submit-host", f"jobs cannot see {path!r}", help, "inputs_at")
-        return Replica(COMPUTE if self.handover == "shared-folder" else LOCAL, Folder(path))
+        if self.settings.get("shared_folder"):
+            return Replica(COMPUTE, Folder(path))
+        if self.handover == "submit-host":
+            return Replica(LOCAL, Folder(path))
+        help = "copy it with 'rubincwl upload', or say which shared_folder workers see"
+        return Problem("inputs-on-submit-host", f"jobs cannot see {path!r}", help, "inputs_at")
 
 
 def _bad_path(path: str, setting: str) -> list[Problem]:

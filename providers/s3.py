@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from providers.base import (
     COMPUTE,
@@ -109,17 +108,16 @@ class S3Bucket:
 
     def replica(self, url: str) -> Replica | Problem:
         """An existing ``s3://bucket/key``, read with the same credentials; a file on the web as it is."""
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.netloc:
+        scheme, host = split_url(url)
+        if scheme in ("http", "https") and host:
             return Replica(STAGING, Web(url))
-        if parts.scheme != "s3" or not parts.netloc:
+        if scheme != "s3" or not host:
             help = "give an s3://bucket/key URL"
             return Problem("unreachable-input", f"jobs cannot fetch {url!r}", help, "inputs_at")
         return self.existing(url)
 
     def existing(self, url: str) -> Replica | Problem:
         """What is at ``scheme://bucket/key`` of this store, whatever the scheme."""
-        # Not urlsplit's path: a '?' or '#' is a legal letter of a key, and is told here rather than cut off.
         bucket, _, key = url.partition("://")[2].partition("/")
         if not _BUCKET.fullmatch(bucket):
             return Problem("bad-bucket", f"Pegasus' S3 client cannot read the bucket {bucket!r}", None, "inputs_at")
@@ -130,8 +128,7 @@ class S3Bucket:
 
     def access(self, url: str) -> Access | Problem:
         """By s3fs with the profile, the web and files of this machine too."""
-        scheme = urlsplit(url).scheme
-        if scheme != "s3":
+        if split_url(url)[0] != "s3":
             return plain_access(url)
         options: dict[str, Any] = {"profile": self.profile} if self.profile else {}
         if self.endpoint is not None:
@@ -157,7 +154,7 @@ def credentials_file(sections: tuple[str, ...]) -> CredentialsFile:
 
 def plain_access(url: str) -> Access | Problem:
     """The web, or files of this machine; a `Problem` for any other scheme."""
-    scheme = urlsplit(url).scheme
+    scheme, _ = split_url(url)
     if scheme in ("http", "https"):
         return Access(scheme, {}, "pip install aiohttp")
     if scheme == "file" or url.startswith("/"):
@@ -165,9 +162,19 @@ def plain_access(url: str) -> Access | Problem:
     return Problem("unreachable-input", f"nothing here reads {url!r}", "s3://, https:// or a path", "inputs_at")
 
 
+def split_url(url: str) -> tuple[str, str]:
+    """Scheme and host of a URL, empty where it has none. (`urlsplit` raises for some, and takes '?' and '#', legal
+    letters of keys, for its own.)
+
+    >>> split_url("s3://survey/a?b"), split_url("/data/raw.fits")
+    (('s3', 'survey'), ('', ''))
+    """
+    scheme, separator, rest = url.partition("://")
+    return (scheme, rest.partition("/")[0]) if separator else ("", "")
+
+
 def _is_endpoint(text: str) -> bool:
-    parts = urlsplit(text)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.username
+    return re.fullmatch(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?(/[A-Za-z0-9._/-]*)?", text) is not None
 
 
 class S3Provider:

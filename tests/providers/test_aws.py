@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from providers import Object, Problem, Replica, load_provider
+from providers import Access, Object, Problem, Replica, load_provider
 from tests.providers.contract import ProviderContract
 
 # pegasus-transfer of Pegasus 5.1, S3Handler.do_mkdirs.
@@ -37,6 +37,8 @@ def test_a_bucket_that_pegasus_or_s3_cannot_read_is_a_problem(bucket: str) -> No
         ({"prefix": "a b"}, "bad-prefix"),
         ({"prefix": "a//b"}, "bad-prefix"),
         ({"region": "mars"}, "bad-region"),
+        ({"credentials": "me@Amazon"}, "bad-credentials"),
+        ({"endpoint": "s3.example.org"}, "bad-endpoint"),
     ],
 )
 def test_a_name_of_the_wrong_form_is_a_problem(settings: dict[str, Any], code: str) -> None:
@@ -44,9 +46,7 @@ def test_a_name_of_the_wrong_form_is_a_problem(settings: dict[str, Any], code: s
 
 
 def test_all_problems_are_told_at_once() -> None:
-    assert set(codes(bucket="A.B", region="x", credentials="y")) == {
-        *("bad-bucket", "bad-region", "bad-credentials", "unknown-setting"),
-    }
+    assert set(codes(bucket="A.B", region="x", credentials="y")) == {"bad-bucket", "bad-region", "bad-credentials"}
 
 
 def test_scratch_and_outputs_stand_apart_in_the_bucket() -> None:
@@ -82,3 +82,19 @@ def test_machines_have_the_cores_and_memory_that_ec2_publishes() -> None:
         assert machine.memory_gib * 1024 == found["MemoryInfo"]["SizeInMiB"]
         assert machine.gpus == sum(each["Count"] for each in found.get("GpuInfo", {}).get("Gpus", []))
         assert "x86_64" in found["ProcessorInfo"]["SupportedArchitectures"]
+
+
+def test_this_machine_uses_the_profile_and_jobs_use_the_file_that_pegasus_carries() -> None:
+    provider = load_provider("aws", {"profile": "survey", "credentials": "me@aws"})
+    access = provider.access("s3://survey/repo")
+    assert isinstance(access, Access)
+    assert access.options == {"profile": "survey", "client_kwargs": {"region_name": "us-east-1"}}
+    (file,) = provider.credentials()
+    assert file.sections == ("aws", "me@aws")
+
+
+def test_only_a_stand_in_of_amazon_is_spared_its_checksums() -> None:
+    assert not load_provider("aws").sites()[0].environment
+    stand_in = load_provider("aws", {"endpoint": "http://127.0.0.1:9000", "region": "anywhere"})
+    assert stand_in.problems() == ()
+    assert stand_in.sites()[0].environment["AWS_REQUEST_CHECKSUM_CALCULATION"] == "when_required"

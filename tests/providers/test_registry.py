@@ -29,5 +29,22 @@ def test_what_cannot_be_imported_tells_how_to_install_it(monkeypatch: pytest.Mon
 
 def test_an_entry_point_adds_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_plugins", lambda: {"mine": "providers.aws:AWS"})
-    assert known_providers() == ("aws", "mine")
+    assert known_providers() == ("aws", "gcp", "mine", "onprem")
     assert load_provider("mine").name == "aws"
+
+
+def test_a_plug_in_that_fails_as_it_is_imported_is_unavailable_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_plugins", lambda: {"odd": "antigravity_of_rubin:X", "none": "providers.aws:Azure"})
+    for name in ("odd", "none"):
+        with pytest.raises(ProviderUnavailableError, match="install the package that brings it"):
+            load_provider(name)
+    assert load_provider("aws").name == "aws"
+
+
+def test_the_packages_entry_points_are_the_built_in_providers() -> None:
+    import tomllib
+    from pathlib import Path
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    listed = project["entry-points"]["rubincwl.providers"]
+    assert listed == {name: target for name, (target, _) in registry.BUILT_IN.items()}
