@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from providers.base import Market
-from providers.provisioning.base import Cloud, ClusterPlan, Resource
+from providers.base import Market, Price
+from providers.provisioning.base import Cloud, Resource
 from providers.provisioning.standing import ALIVE
 
 Rates = Mapping[tuple[str, Market], float]
@@ -59,14 +59,15 @@ def status(
     return Status(tuple(_node(each, rates, lease_s, now) for each in nodes), others)
 
 
-def rates_of(plan: ClusterPlan) -> Rates:
-    """What the plan's machines cost: as a rule where that is known, else at most."""
-    choices = [choice for group in plan.groups for choice in group.choices]
-    return {
-        (each.machine.name, each.market): each.price.usd_hour if each.price is not None else each.ceiling
-        for each in choices
-        if each.ceiling is not None
-    }
+def rates_of(prices: Iterable[Price], said: Mapping[str, Mapping[str, float]]) -> Rates:
+    """From the table of prices, with those of the settings (``cluster.prices``) over them; a spot machine whose price
+    is not known is counted as on demand, above which it never rises."""
+    rates: dict[tuple[str, Market], float] = {(each.machine, each.market): each.usd_hour for each in prices}
+    markets: tuple[Market, ...] = ("on-demand", "spot")
+    for machine, usd in said.items():
+        rates |= {(machine, market): usd[market] for market in markets if market in usd}
+    dearest: Rates = {(machine, "spot"): usd for (machine, market), usd in rates.items() if market == "on-demand"}
+    return {**dearest, **rates}
 
 
 def _node(node: Resource, rates: Rates, lease_s: int | None, now: float) -> NodeStatus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rubincwl.cli import compiling, data, explaining, running
+from rubincwl.cli import compiling, data, explaining, provisioning, running
 from rubincwl.cli.verb import completion
 
 
@@ -27,6 +27,7 @@ for _verb in (
     data.upload,
     data.export_graph,
     data.demo_data,
+    provisioning.provision,
     completion,
 ):
     cli.add_command(_verb)

@@ -24,6 +24,7 @@ EXTRA_OF_MODULE = {
     "s3fs": "aws",
     "gcsfs": "gcp",
     "libcloud": "provision",
+    "jinja2": "provision",
 }
 
 
