@@ -36,6 +36,9 @@ class Entry:
     """64 hexadecimal digits, where the store or the uploader computed it over the whole file. An ETag is none."""
     archived: bool = False
     """Whether it must be brought back from an archive before anybody can read it."""
+    version: str | None = None
+    """A mark that changes whenever the object does (ETag, generation, time), and no checksum; where the file was asked
+    for, not listed, and the store has one."""
 
 
 _ASKED_ONLY = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}

@@ -55,7 +55,7 @@ class S3Client:
                 return None
             raise
         archived = found.get("StorageClass") in _ARCHIVES and 'ongoing-request="false"' not in found.get("Restore", "")
-        return Entry(key, int(found["ContentLength"]), _s3_sha256(found), archived)
+        return Entry(key, int(found["ContentLength"]), _s3_sha256(found), archived, found.get("ETag"))
 
     def read_a_byte(self, key: str) -> None:
         _told(self.url, "read", lambda: self.files.cat_file(self.path(key), 0, 1))
@@ -116,7 +116,8 @@ class GoogleClient:
 
     def _entry(self, found: dict[str, Any]) -> Entry:
         sha256 = _hexadecimal((found.get("metadata") or {}).get(SHA256_KEY))
-        return Entry(found["name"][len(self._base) :], int(found.get("size", UNKNOWN)), sha256)
+        version = found.get("generation")
+        return Entry(found["name"][len(self._base) :], int(found.get("size", UNKNOWN)), sha256, version=version)
 
     def _call(self, doing: Doing, method: str, *names: str, **asked: Any) -> dict[str, Any]:
         found: dict[str, Any] = _told(
@@ -163,7 +164,7 @@ class AnyClient:
             if error.absent:
                 return None
             raise
-        return None if found.get("type") == "directory" else Entry(key, _size(found))
+        return None if found.get("type") == "directory" else Entry(key, _size(found), version=_version(found))
 
     def read_a_byte(self, key: str) -> None:
         _told(self.url, "read", lambda: self.files.cat_file(self.path(key), 0, 1))
@@ -219,6 +220,12 @@ def _bucket_and_base(url: str) -> tuple[str, str]:
 def _size(found: dict[str, Any]) -> int:
     size = found.get("size")
     return UNKNOWN if size is None else int(size)
+
+
+def _version(found: dict[str, Any]) -> str | None:
+    """Of a web server's file or one of a folder."""
+    marks = [str(found[each]) for each in ("ETag", "Last-Modified", "mtime", "ino") if found.get(each)]
+    return " ".join(marks) or None
 
 
 def _s3_sha256(found: dict[str, Any]) -> str | None:
