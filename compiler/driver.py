@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from compiler.rubin import Pipeline, QuantumGraph
     from compiler.translate import Workflow
     from providers import MachineType
+    from providers.provisioning.base import ClusterPlan
 
 Observe = Callable[[str], AbstractContextManager[None]]
 """Entered with the name of each stage as it begins."""
@@ -99,7 +100,7 @@ def compile_folder(
     out = Path(out)
     configuration = choices.configuration.for_target(choices.target)
     choices.configuration.tell_one_target_only(findings)
-    machines = _machines(choices, findings)
+    machines, cluster = _target(choices, findings)
     with no_collection(), whole_folder(out, choices.overwrite) as draft:
         plan, quanta = read(pipeline, graph, findings, observe)
         prepared = prepare(quanta, configuration, findings, observe, sharded=can_shard(Path(graph)))
@@ -133,6 +134,10 @@ def compile_folder(
             del jobs  # large, and written
             with observe("prove the jobs"):
                 proof = _hold_jobs(prove_jobs(quanta, draft / "pegasus"))
+        if cluster is not None:
+            from compiler.clusters import FOLDER, write_cluster
+
+            write_cluster(cluster, draft / FOLDER)
         (draft / "certificate.json").write_text(json_text(_proofs(certificate, proof)))
         summary = summarise(plan, quanta, workflow, lowered, prepared, choices.target, findings)
         (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")
@@ -221,13 +226,16 @@ def read(
     return plan, quanta
 
 
-def _machines(choices: Choices, findings: Findings) -> tuple[MachineType, ...]:
-    """Those of the target, whose settings are checked before anything else is done."""
+def _target(choices: Choices, findings: Findings) -> tuple[tuple[MachineType, ...], ClusterPlan | None]:
+    """Machines of the target, and the cluster that its settings ask for; both are checked before anything is done."""
+    from compiler.clusters import SETTING, plan_cluster
     from compiler.lowering import check_target
 
     if choices.target == PORTABLE:
-        return ()
-    return check_target(choices.target, choices.settings, findings).machines()
+        return (), None
+    provider = check_target(choices.target, choices.settings, findings)
+    asked = choices.settings.values.get(SETTING) is not None
+    return provider.machines(), plan_cluster(provider, choices.settings, findings) if asked else None
 
 
 def _check_machines(
@@ -289,6 +297,8 @@ def _write(
 
 
 def _lock(plan: Pipeline, graph: Path, draft: Path, choices: Choices) -> dict[str, Any]:
+    from compiler.clusters import files_of
+
     ingredients = [Ingredient("import" if n else "pipeline", Path(name)) for n, name in enumerate(plan.sources)]
     ingredients.append(Ingredient("graph", graph))
     ingredients.append(Ingredient("runner", draft / "runtime" / "quantum_runner.pyz"))
@@ -297,5 +307,6 @@ def _lock(plan: Pipeline, graph: Path, draft: Path, choices: Choices) -> dict[st
     script = str(values.get("setup_script") or "")
     if script.startswith("file://"):  # any other path is one on the workers
         ingredients.append(Ingredient("setup-script", Path(script.removeprefix("file://"))))
+    ingredients += [Ingredient("key", path) for path in files_of(choices.settings)]
     settings = {"target": choices.target, "cwl_container": choices.container, **values}
     return lock(ingredients, settings)

@@ -35,6 +35,11 @@ def first_start(provider: Provider, region: str, settings: ClusterSettings) -> M
     kind = _KINDS.get(provider.name)
     if kind is None:
         return (Problem("no-first-start", f"machines of {provider.name} cannot be set up", None, "cluster"),)
+    missing: tuple[Problem, ...] = ()
+    if kind != "openstack" and not settings.identity:
+        message = "without a role the head cannot hand workers their token, and none could join it"
+        help = "identity: an instance profile (AWS) or a service account (Google); docs/clusters.md tells its rights"
+        missing = (Problem("no-identity", message, help, "cluster.identity"),)
     head = Node(
         role="head",
         cluster=settings.name,
@@ -51,6 +56,6 @@ def first_start(provider: Provider, region: str, settings: ClusterSettings) -> M
     )
     worker = replace(head, role="worker", packages=settings.packages.get("workers", ()), runtime=settings.runtime)
     wrong = {(each.code, each.message): each for each in (*problems(head), *problems(worker))}
-    if wrong:
-        return tuple(replace(each, setting=_SETTINGS.get(each.code, "cluster")) for each in wrong.values())
+    if wrong or missing:
+        return (*missing, *(replace(each, setting=_SETTINGS.get(each.code, "cluster")) for each in wrong.values()))
     return {"head": user_data(head), "worker": user_data(worker)}
