@@ -91,7 +91,7 @@ class Configuration:
         return replace(self, bps=BpsConfig(replace(tree, content={**tree.mapping, "computeSite": unplaced(target)})))
 
     def tell_one_target_only(self, findings: Findings) -> None:
-        """A note for each setting of jobs that holds on one target alone: with it their workflows are not the same."""
+        """A warning for each setting of jobs that holds on one target alone: with it, workflows are not the same."""
         from providers import known_providers
 
         used = {*AMOUNTS, "clusterAlgorithm", *used_variables(self.bps.user)}
@@ -99,7 +99,7 @@ class Configuration:
             section = self.bps.user.mapping["site"].mapping[target]
             for key in filter(used.__contains__, section.mapping):
                 message = f"'site.{target}.{key}' holds for the target {target} alone: its workflow is not the others'"
-                findings.note("one-target-only", message, section.mapping[key].key, ONE_TARGET_HELP)
+                findings.warning("one-target-only", message, section.mapping[key].key, ONE_TARGET_HELP)
 
     def _has_section(self, target: str) -> bool:
         sites = self.bps.user.mapping.get("site")

@@ -81,7 +81,7 @@ def read_own(root: Placed, keys: tuple[str, ...], findings: Findings) -> Own:
     tree = Placed(held, root.place)
     before = len(findings.errors)
     targets = tree.mapping.get("targets")
-    validate(tree, config_schema(targets.mapping if targets is not None else (), findings), findings)
+    validate(tree, config_schema(targets.mapping if targets is not None else {}, findings), findings)
     run_times = _seconds(tree, findings)
     if len(findings.errors) > before:
         return Own()

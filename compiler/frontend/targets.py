@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from compiler.diagnostics import Findings
-from compiler.frontend.placed import unplaced
+from compiler.diagnostics import Findings, Span
+from compiler.frontend.placed import Placed, unplaced
 from compiler.frontend.validation import validate
 
 if TYPE_CHECKING:
@@ -16,18 +16,18 @@ _BESIDE = frozenset({"$schema", "$id", "title", "description", "properties"})
 """Of a provider's schema, what does not restrict its settings, and what is put together here."""
 
 
-def config_schema(targets: Iterable[str], findings: Findings) -> dict[str, Any]:
-    """The JSON Schema of our keys, with the settings of those `targets` that there are.
+def config_schema(targets: Mapping[str, Placed], findings: Findings) -> dict[str, Any]:
+    """The JSON Schema of our keys, with the settings of those `targets` that the file has.
 
     A provider that cannot be loaded (it may be somebody else's) takes any settings, and is a warning.
     """
     from providers import known_providers
     from schemas import schema
 
-    known = known_providers()
-    named = set(targets)
     config = schema("config")
-    properties = {name: _schema_of(name, findings) if name in named else True for name in known}
+    properties = {
+        name: _schema_of(name, findings, targets[name].key) if name in targets else True for name in known_providers()
+    }
     config["properties"]["targets"] |= {"properties": properties, "additionalProperties": False}
     return config
 
@@ -49,7 +49,7 @@ def target_schema(provider: type[Provider]) -> dict[str, Any]:
     return {"additionalProperties": False, **rules, "type": "object", "properties": properties}
 
 
-def _schema_of(name: str, findings: Findings) -> Any:
+def _schema_of(name: str, findings: Findings, place: Span | None = None) -> Any:
     from jsonschema import Draft202012Validator, SchemaError
 
     from providers import ProviderUnavailableError, provider_class
@@ -58,7 +58,7 @@ def _schema_of(name: str, findings: Findings) -> Any:
         found = target_schema(provider_class(name))
         Draft202012Validator.check_schema(found)
     except (ProviderUnavailableError, AttributeError, TypeError, ValueError, SchemaError) as reason:
-        findings.warning("provider-unavailable", f"settings of '{name}' are not checked: {reason}")
+        findings.warning("provider-unavailable", f"settings of '{name}' are not checked: {reason}", place)
         return True
     return found
 

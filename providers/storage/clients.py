@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from providers.storage.client import SHA256_KEY, UNKNOWN, Entry
-from providers.storage.faults import Doing, StorageError, explain
+from providers.storage.faults import Doing, StorageError, explain, not_a_store
 
 _PAGE = 1000
 """What S3 and Google give at most."""
@@ -39,6 +39,8 @@ class S3Client:
         asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._base + below, "MaxKeys": _PAGE}
         while True:
             page = self._call("list", "list_objects_v2", **asked)
+            if "IsTruncated" not in page:  # botocore reads any XML, and finds nothing in a web page
+                raise StorageError(not_a_store(self.url, "its answer is not S3's"))
             yield [
                 Entry(each["Key"][len(self._base) :], int(each["Size"]), archived=each.get("StorageClass") in _ARCHIVES)
                 for each in page.get("Contents", ())
@@ -90,9 +92,11 @@ class GoogleClient:
     def pages(self, below: str = "") -> Iterator[list[Entry]]:
         asked: dict[str, Any] = {"prefix": self._base + below, "maxResults": _PAGE}
         # 'fields' leaves out two thirds of each answer.
-        asked["fields"] = "nextPageToken,items(name,size,metadata)"
+        asked["fields"] = "kind,nextPageToken,items(name,size,metadata)"
         while True:
             page = self._call("list", "b/{}/o", self._bucket, **asked)
+            if page.get("kind") != "storage#objects":
+                raise StorageError(not_a_store(self.url, "its answer is not Google's"))
             yield [self._entry(each) for each in page.get("items", ())]
             if not page.get("nextPageToken"):
                 return

@@ -116,7 +116,7 @@ def _s3(answer: dict[str, Any], url: str, doing: Doing) -> Problem | None:
         code = "PermanentRedirect"
     if code == "404":
         # An answer without S3's words; a bucket's own is NoSuchBucket.
-        return _not_a_store(url, "it answers 404 without S3's reason") if doing == "list" else None
+        return not_a_store(url, "it answers 404 without S3's reason") if doing == "list" else None
     match _KNOWN_S3.get(code):
         case "no-bucket":
             return _no_bucket(url)
@@ -146,7 +146,7 @@ def _s3(answer: dict[str, Any], url: str, doing: Doing) -> Problem | None:
                 "archived-input", f"{url!r} is in an archive", "restore it first: 'aws s3api restore-object'"
             )
     if "<html" in sentence.lower() or about.get("HTTPStatusCode") in (404, 405):
-        return _not_a_store(url, f"it answers {about.get('HTTPStatusCode')}")
+        return not_a_store(url, f"it answers {about.get('HTTPStatusCode')}")
     return None
 
 
@@ -168,7 +168,7 @@ def _google(error: BaseException, url: str, doing: Doing) -> Problem | None:
     if status == 403:
         return _no_permission(url, "gs", doing, _last_line(text))
     if isinstance(error, ValueError) and type(error).__name__ == "JSONDecodeError":
-        return _not_a_store(url, "its answer is no JSON")
+        return not_a_store(url, "its answer is no JSON")
     if status in (429, 503):
         return Problem("store-busy", f"the store of {url!r} is busy and said so again and again", "try again later")
     return None
@@ -206,7 +206,7 @@ def _credentials(error: BaseException, url: str, scheme: str) -> Problem | None:
     if "ParamValidationError" in names and "Invalid bucket name" in str(error):
         return Problem("bad-bucket", f"{_bucket(url)!r} cannot be a bucket", "3 to 63 of a-z, 0-9, '.' and '-'")
     if "ResponseParserError" in names:
-        return _not_a_store(url, "its answer is not S3's")
+        return not_a_store(url, "its answer is not S3's")
     return None
 
 
@@ -255,7 +255,7 @@ def reach(endpoint: str, url: str) -> None:
         message = f"{endpoint!r} cannot be reached: {reason}"
         raise StorageError(found or Problem("unreachable-store", message, "look at the target's endpoint")) from error
     except Exception as error:  # http.client's own, of what does not speak HTTP
-        raise StorageError(_not_a_store(endpoint, _said(error))) from error
+        raise StorageError(not_a_store(endpoint, _said(error))) from error
 
 
 def _no_bucket(url: str) -> Problem:
@@ -275,7 +275,8 @@ def _expired(url: str, scheme: str, said: str) -> Problem:
     return Problem("expired-credentials", message, _EXPIRED.get(scheme))
 
 
-def _not_a_store(url: str, why: str) -> Problem:
+def not_a_store(url: str, why: str) -> Problem:
+    """Something answers, and not as this kind of store does."""
     return Problem(
         "not-a-store", f"what answers for {url!r} is not such a store: {why}", "look at the target's endpoint"
     )

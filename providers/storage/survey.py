@@ -81,7 +81,7 @@ def survey(client: Client, wanted: Sequence[str], observe: Observe | None = None
                     if observe is not None:
                         observe(len(found.entries), total)
         _ask(client, alone, found, pool, observe, total)
-    if client.lists and not found.listed and len(found.entries) < total and found.unlisted is None:
+    if client.lists and not found.listed and found.unlisted is None:
         _see_bucket(client, found)
     return _columns(wanted, found)
 
@@ -192,7 +192,7 @@ def _ask(
 
 
 def _see_bucket(client: Client, found: _Found) -> None:
-    """Files that are not there may be so because their bucket is not, of which an answer to HEAD says nothing."""
+    """Files may be missing since their bucket is, or since this is no store, of which answers to HEAD say nothing."""
     found.requests += 1
     try:
         next(iter(client.pages()), None)

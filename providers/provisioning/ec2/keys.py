@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 
 from providers.base import Problem
@@ -24,10 +24,20 @@ def name(plan: ClusterPlan) -> str | None:
 
 def problems(plan: ClusterPlan) -> Iterator[Problem]:
     """Keys that EC2 does not take."""
-    if plan.ssh_key is not None and not plan.ssh_key.startswith(_TAKEN):
-        kind = "a private key" if "PRIVATE KEY" in plan.ssh_key else "no key that EC2 takes"
+    if plan.ssh_key is not None and not _is_public(plan.ssh_key):
+        kind = "a private key" if "PRIVATE KEY" in plan.ssh_key else "no public key that EC2 takes"
         help = "the text of a public key, RSA or ED25519: what is in ~/.ssh/id_ed25519.pub"
         yield Problem("bad-ssh-key", f"the ssh key is {kind}", help, "cluster.ssh_key")
+
+
+def _is_public(text: str) -> bool:
+    """Whether it is ``type base64 comment``, and the base64 says the same type."""
+    kind, _, rest = text.partition(" ")
+    try:
+        inside = b64decode(rest.split()[0], validate=True)
+    except (ValueError, IndexError):
+        return False
+    return kind in _TAKEN and inside.startswith(len(kind).to_bytes(4) + kind.encode())
 
 
 def ensure(wire: Wire, plan: ClusterPlan) -> tuple[Resource, ...]:

@@ -11,8 +11,8 @@ from providers.provisioning.ec2 import keys, launch, quotas
 from providers.provisioning.ec2.form import filters
 from providers.provisioning.ec2.images import Image
 from providers.provisioning.ec2.network import Network
-from providers.provisioning.ec2.wire import RefusedError, Wire
-from providers.provisioning.ec2.words import DENIED, NO_CAPACITY
+from providers.provisioning.ec2.wire import NoAnswerError, RefusedError, Wire
+from providers.provisioning.ec2.words import NO_CAPACITY
 
 _Found = TypeVar("_Found")
 
@@ -20,7 +20,10 @@ _Found = TypeVar("_Found")
 def problems(
     wire: Wire, plan: ClusterPlan, image: Callable[[], Image], network: Callable[[], Network]
 ) -> tuple[Problem, ...]:
-    """What is wrong, as `Cloud.preflight` gives it; `image` and `network` look the plan's up."""
+    """What is wrong, as `Cloud.preflight` gives it; `image` and `network` look the plan's up.
+
+    Raises `NoAnswerError` where AWS cannot be asked.
+    """
     found = list(_region(wire, plan))
     if found:
         return tuple(found)  # all else would be asked in the wrong place
@@ -35,7 +38,7 @@ def problems(
     for check in (_offered, _identity, quotas.problems):
         try:
             found += check(wire, plan)
-        except CloudError as reason:
+        except RefusedError as reason:
             found.append(Problem("cloud-failed", str(reason)))
     return (*found, *keys.problems(plan))
 
@@ -53,13 +56,15 @@ def _region(wire: Wire, plan: ClusterPlan) -> Iterator[Problem]:
         return
     try:
         wire.ec2("DescribeAvailabilityZones")
-    except CloudError as reason:
+    except RefusedError as reason:
         yield Problem("no-access", str(reason), "is the region right, and enabled for the account?", "region")
 
 
 def _looked_up(look: Callable[[], _Found], code: str, setting: str, found: list[Problem]) -> _Found | None:
     try:
         return look()
+    except NoAnswerError:
+        raise
     except CloudError as reason:
         found.append(Problem(code, str(reason), setting=setting))
         return None
@@ -97,8 +102,6 @@ def _allowed(wire: Wire, plan: ClusterPlan, image: Image, network: Network) -> I
             if error.code in NO_CAPACITY or error.code == "DryRunOperation" or "iamInstanceProfile" in str(error):
                 continue
             yield Problem("would-be-refused", f"'{group.name}': {error}")
-        except CloudError as reason:
-            yield Problem("would-be-refused", f"'{group.name}': {reason}")
 
 
 def _offered(wire: Wire, plan: ClusterPlan) -> Iterator[Problem]:
@@ -130,13 +133,13 @@ def _identity(wire: Wire, plan: ClusterPlan) -> Iterator[Problem]:
     name = plan.identity.rpartition("/")[2]
     try:
         roles = wire.aws("iam", "get_instance_profile", InstanceProfileName=name)["InstanceProfile"]["Roles"]
-    except RefusedError as error:
-        if error.code in DENIED:
-            message = f"whether the instance profile {name!r} is there could not be found out: {error}"
-            yield Problem("identity-unknown", message, setting="cluster.identity", severity="note")
-        else:
+    except CloudError as error:
+        if isinstance(error, RefusedError) and error.code == "NoSuchEntity":
             message = f"there is no instance profile {name!r} in the account"
             yield Problem("no-instance-profile", message, "make it with the policy for nodes", "cluster.identity")
+        else:
+            message = f"whether the instance profile {name!r} is there could not be found out: {error}"
+            yield Problem("identity-unknown", message, setting="cluster.identity", severity="note")
         return
     if not roles:
         message = f"the instance profile {name!r} holds no role"

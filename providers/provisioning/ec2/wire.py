@@ -52,6 +52,10 @@ class RefusedError(CloudError):
         self.code = code
 
 
+class NoAnswerError(CloudError):
+    """AWS could not be reached, or was too busy for too long."""
+
+
 class _BusyError(Exception):
     """No answer, or one that says to come back: whether the call was carried out is not known."""
 
@@ -72,7 +76,7 @@ class Wire:
     def ec2(self, action: str, params: Params | None = None) -> Element:
         """The answer to one call of EC2's query interface, its names without a namespace.
 
-        Raises `RefusedError` for what EC2 refuses, `CloudError` if it cannot be reached.
+        Raises `RefusedError` for what EC2 refuses, `NoAnswerError` if it cannot be reached.
         """
         return self._patiently(action, lambda: self._post(action, params or {}))
 
@@ -110,7 +114,7 @@ class Wire:
             except _BusyError as error:
                 if pause_s is None:
                     words = f"AWS gave no answer to {call} ({self._hidden(str(error))}); run the command again later"
-                    raise CloudError(words) from None
+                    raise NoAnswerError(words) from None
                 self._wait(pause_s)
         raise AssertionError("unreachable")
 

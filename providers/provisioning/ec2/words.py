@@ -56,6 +56,7 @@ _MEANING: Mapping[str, str] = {
     "InvalidAMIID.NotFound": "the image has gone; repeat, and the newest one is looked up again",
     "InvalidClientTokenId": "AWS does not know the access key",
     "InvalidKey.Format": "the public key is none that EC2 takes: RSA or ED25519 in OpenSSH's format",
+    "InvalidKeyPair.Format": "the public key is none that EC2 takes: RSA or ED25519 in OpenSSH's format",
     "InvalidParameterValue": "EC2 does not take a value",
     "InvalidSubnetID.NotFound": "there is no such subnet in this region",
     "InvalidUserData.Malformed": "EC2 cannot read the user data, or it is longer than 16384 bytes",
