@@ -126,6 +126,8 @@ def seaweedfs() -> Iterator[Store]:
         ]
         config = Path(folder) / "s3.json"
         config.write_text(json.dumps({"identities": rights}))
+        # Each bucket has volumes of its own: one will do, of the usual seven tests with many buckets would run out.
+        (Path(folder) / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
         ports = free_ports(8)
         named = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
         named += ("filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc")
@@ -135,7 +137,7 @@ def seaweedfs() -> Iterator[Store]:
             *(
                 "-master.telemetry=false",
                 "-master.volumeSizeLimitMB=256",
-                "-volume.max=60",
+                "-volume.max=1000",
                 "-master.electionTimeout=1s",
             ),
             *(
