@@ -72,7 +72,7 @@ def upload(
     if observe is not None:
         observe(0, len(paths))
     wanted = [number for number, (size, found) in enumerate(zip(sizes, there, strict=True)) if size != found]
-    _copy(client, repo, paths, sizes, wanted, observe)
+    put_files(client, repo, paths, sizes, wanted, observe)
     copied = sum(sizes[number] for number in wanted)
     return Uploaded(
         len(wanted), len(paths) - len(wanted), copied, len(inputs) - len(paths), bytes_there=sum(sizes) - copied
@@ -99,7 +99,7 @@ def _here(inputs: Inputs, repo: Path, graph: str) -> tuple[list[str], list[int]]
     return paths, sizes
 
 
-def _copy(
+def put_files(
     client: Client,
     repo: Path,
     paths: Sequence[str],
@@ -107,7 +107,10 @@ def _copy(
     wanted: Sequence[int],
     observe: Observe | None,
 ) -> None:
-    """Copy the files with the numbers `wanted`; raises `ToolError` with every reason why some were not."""
+    """Copy the files with the numbers `wanted` from the folder `repo`.
+
+    Raises `ToolError` with every reason why some were not.
+    """
     done = len(paths) - len(wanted)
     copied = 0
     refused: dict[Problem, list[str]] = {}

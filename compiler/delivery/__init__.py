@@ -6,7 +6,7 @@ middleware and the repository's own configuration, and registered by the middlew
 
 from compiler.delivery.from_folder import deliver
 from compiler.delivery.predicted import OUTPUTS, Delivery
-from compiler.delivery.repository import datastore_root, link_inputs, linked_repository
+from compiler.delivery.repository import datastore_root, link_inputs, linked_repository, remote_root
 from compiler.delivery.within_store import deliver_within_store
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "deliver_within_store",
     "link_inputs",
     "linked_repository",
+    "remote_root",
 ]

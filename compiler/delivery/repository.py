@@ -30,7 +30,24 @@ def link_inputs(out: Path, repo: Path | str) -> Path:
 
 
 def datastore_root(repo: Path | str) -> Path:
-    """The local folder in which the repository's file datastore keeps its files, read from its configuration."""
+    """The local folder in which the repository's file datastore keeps its files, read from its configuration.
+
+    Raises `CompileError` if they are not on this machine.
+    """
+    root = _root(repo)
+    if isinstance(root, str):
+        message = f"the repository's files are at '{root}', not on this machine"
+        raise CompileError([Diagnostic("unsupported-datastore", message, help=f"--inputs-at {root}")])
+    return root
+
+
+def remote_root(repo: Path | str) -> str | None:
+    """The URL of the store in which the repository keeps its files; None if they are on this machine."""
+    root = _root(repo)
+    return root if isinstance(root, str) else None
+
+
+def _root(repo: Path | str) -> Path | str:
     import yaml
 
     folder = Path(repo)
@@ -45,10 +62,7 @@ def datastore_root(repo: Path | str) -> Path:
         raise CompileError([Diagnostic("unsupported-datastore", message)])
     base = file.parent.absolute()
     root = (roots[0] if roots else "<butlerRoot>").replace("<butlerRoot>", str(base)).removeprefix("file://")
-    if "://" in root:
-        message = f"the repository's files are at '{root}', not on this machine"
-        raise CompileError([Diagnostic("unsupported-datastore", message, help="rubincwl compile --inputs-at URL")])
-    return Path(os.path.normpath(base / root))
+    return root.rstrip("/") if "://" in root else Path(os.path.normpath(base / root))
 
 
 def _roots(datastore: object) -> Iterator[str]:

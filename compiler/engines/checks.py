@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin, ToolError
 from compiler.engines import machine
-from compiler.engines.object_stores import is_remote
 from compiler.engines.remote_inputs import PREFIX, InputsAt, Remote, files, locate
+from compiler.engines.stores import is_remote
 from compiler.runtime.quantum_runner import zipfile_is_sound
 
 _NAMED_AT_MOST = 5

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
-from compiler.engines.object_stores import Seen, StoreError, Stores
+from compiler.engines.stores import Stores
+from providers.base import Problem
+from providers.storage import Entry, StorageError
 
 _AT_ONCE = 16
 """Fetches under way for one job: enough to hide a store's answer times."""
@@ -29,28 +31,27 @@ _AT_ONCE = 16
 class ContentCache:
     """Files of `stores` in `folder`."""
 
-    def __init__(self, folder: Path, stores: Stores, seen: Mapping[str, Seen] | None = None) -> None:
-        """`seen`: what the stores said of their objects a moment ago, so that they are not asked again."""
+    def __init__(self, folder: Path, stores: Stores) -> None:
         self.folder = folder
         self.fetched = 0
         """Objects fetched so far, and their bytes."""
         self.bytes = 0
         self._stores = stores
-        self._seen = dict(seen or {})
+        self._seen: dict[str, Entry] = {}
         self._here: dict[str, Path] = {}
         self._lock = Lock()
         for each in ("content", "seen", "partial"):
             (folder / each).mkdir(parents=True, exist_ok=True)
         self._sweep()
 
-    def look(self, url: str) -> Seen:
-        """What the store says of the object. Raises `StoreError`."""
+    def look(self, url: str) -> Entry:
+        """What the store says of the object. Raises `StorageError`."""
         if url not in self._seen:
             self._seen[url] = self._stores.look(url)
         return self._seen[url]
 
     def file(self, url: str) -> Path:
-        """The object's content on this machine, fetched if it is not there yet. Raises `StoreError`."""
+        """The object's content on this machine, fetched if it is not there yet. Raises `StorageError`."""
         found = self._here.get(url)
         if found is not None:
             return found
@@ -89,7 +90,7 @@ class ContentCache:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 each.unlink(missing_ok=True)
 
-    def _known(self, key: str, seen: Seen) -> Path | None:
+    def _known(self, key: str, seen: Entry) -> Path | None:
         if seen.version is None:  # the object may have changed and look the same
             return None
         try:
@@ -99,16 +100,18 @@ class ContentCache:
         except OSError:
             return None
 
-    def _fetch(self, url: str, key: str, seen: Seen) -> Path:
+    def _fetch(self, url: str, key: str, seen: Entry) -> Path:
         part = self.folder / "partial" / key
         part.unlink(missing_ok=True)
         try:
             self._stores.get(url, part)
             size = part.stat().st_size
             if size != seen.size or self._stores.look(url) != seen:
-                raise StoreError(f"'{url}' changed while it was read: {seen.size} bytes before, {size} were read")
+                raise StorageError(Problem("input-changed", f"'{url}' changed while it was read", "run again"))
             with part.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            if seen.sha256 not in (None, digest):
+                raise StorageError(Problem("damaged-input", f"'{url}' is not what was uploaded: other SHA-256"))
             place = self._place(digest)
             place.parent.mkdir(exist_ok=True)
             part.chmod(0o444)  # jobs see it through a link

@@ -1,8 +1,8 @@
 """cwltool whose input files may be in object stores: ``python -m compiler.engines.cwltool_stores ARGUMENTS``.
 
-The arguments are cwltool's own. On standard input it reads a JSON object: the cache's folder, options of fsspec's file
-systems (there, so that they stand nowhere) and what the stores said of the inputs. A job's inputs are fetched when the
-job is prepared, side by side, into the cache; in the job's folder they are links, like any input.
+The arguments are cwltool's own. On standard input it reads a JSON object: the cache's folder, and for each bucket how
+fsspec reaches it (there, so that it stands nowhere). A job's inputs are fetched when the job is prepared, side by side,
+into the cache; in the job's folder they are links, like any input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from compiler.engines.content_cache import ContentCache
-from compiler.engines.object_stores import Seen, StoreError, Stores, is_remote
+from compiler.engines.stores import Stores, is_remote
+from providers.base import Access
+from providers.storage import StorageError
 
 REFUSED = "rubincwl: cannot fetch "
 """How the line begins that tells of an input that a store does not give."""
@@ -31,8 +33,8 @@ def main(arguments: list[str]) -> int:
     from cwltool.main import run
 
     setup = json.load(sys.stdin)
-    seen = {url: Seen(*each) for url, each in setup["seen"].items()}
-    cache = ContentCache(Path(setup["cache"]), Stores(setup["options"]), seen)
+    access = {root: Access(*each) for root, each in setup["access"].items()}
+    cache = ContentCache(Path(setup["cache"]), Stores(access.__getitem__))
     context = RuntimeContext(vars(arg_parser().parse_args(arguments)))
     # A job has no business in the stores. Credentials are also renewed from time to time, and the engine would forget
     # what an earlier run did, since it counts a job's environment as an input.
@@ -52,7 +54,7 @@ def _local(cache: ContentCache, locations: list[str]) -> list[Path]:
 
     try:
         return cache.files(locations)
-    except StoreError as error:
+    except StorageError as error:
         print(f"{REFUSED}{error}", file=sys.stderr, flush=True)
         raise WorkflowException(str(error)) from error
 
@@ -75,8 +77,8 @@ def _file_access(cache: ContentCache) -> Any:
                 return bool(super().isfile(fn))
             try:
                 cache.look(fn)
-            except StoreError as error:
-                if isinstance(error.__cause__, FileNotFoundError):
+            except StorageError as error:
+                if error.absent:
                     return False
                 raise
             return True

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin
-from compiler.engines.object_stores import Seen, StoreError, Stores, is_remote
+import numpy as np
+
+from compiler.diagnostics import CompileError, Diagnostic, Origin, ToolError
+from compiler.engines.stores import AccessOf, Stores, finding, is_remote, split
 from compiler.output_folder import whole_file
+from providers.base import Problem
+from providers.storage import ABSENT, UNKNOWN, StorageError, default_access, survey
 
 PREFIX = "inputs/"
 """With which locations begin that are relative to the repository."""
-_AT_ONCE = 32
 _NAMED_AT_MOST = 20
 
 
@@ -26,17 +28,18 @@ class InputsAt:
 
     urls: tuple[str, ...]
     """URLs that hold the datastore's root. Of several, the first that has a file is taken."""
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Options of fsspec's file systems by protocol; names of profiles and files of credentials, never secrets."""
+    access: AccessOf = default_access
+    """How this machine reaches them, as `providers.base.Provider.access` says."""
     cache: Path | None = None
     """Folder in which fetched files are kept; OUT/run/inputs if None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """The job order as an engine is to read it, when inputs are in stores."""
+    """What an engine is told when inputs are in stores."""
 
     order: Path
+    """The job order with URLs."""
     setup: dict[str, Any]
     """What `compiler.engines.cwltool_stores` reads."""
 
@@ -57,74 +60,90 @@ def files(value: object) -> Iterator[dict[str, Any]]:
 def locate(out: Path, order: Mapping[str, Any], where: InputsAt | None) -> Remote | None:
     """Find every input that is in a store and write OUT/run/job.json with their URLs; None if there is none.
 
-    What is there and as large as recorded is told by the stores; nothing is read. Raises `CompileError` with all that
-    are missing, unreadable or of another size.
+    Stores tell what is there and how large it is; nothing is read. Raises `CompileError` with all inputs that are
+    missing or not as large as recorded, `ToolError` for stores that cannot be asked.
     """
-    found = list(files(order))
     wanted: dict[str, tuple[str, ...]] = {}
     sizes: dict[str, int] = {}
-    for each in found:
+    for each in files(order):
         location = str(each.get("location", ""))
         if where is not None and location.startswith(PREFIX):
             wanted[location] = tuple(f"{url.rstrip('/')}/{location.removeprefix(PREFIX)}" for url in where.urls)
         elif is_remote(location):
             wanted[location] = (location,)
-        if isinstance(each.get("size"), int):
-            sizes[location] = each["size"]
+        sizes[location] = int(each.get("size", UNKNOWN))
     if not wanted:
         return None
-    places = _look(out, wanted, sizes, Stores(where.options if where is not None else {}))
-    for each in found:
+    access = where.access if where is not None else default_access
+    places = _places(out, wanted, sizes, Stores(access))
+    for each in files(order):
         location = str(each.get("location", ""))
         if location in places:
-            each["location"], seen = places[location]
-            each["size"] = seen.size
+            each["location"], size = places[location]
+            if size >= 0:
+                each["size"] = size
         elif not urlsplit(location).scheme:
-            each["location"] = f"{(out / '_').absolute().as_uri().removesuffix('_')}{location}"
+            each["location"] = f"{out.absolute().as_uri()}/{location}"
     run = out / "run"
     run.mkdir(exist_ok=True)
-    setup = {
-        "cache": str((where and where.cache) or (run / "inputs").absolute()),
-        "options": where.options if where is not None else {},
-        "seen": {url: (seen.size, seen.version) for url, seen in places.values()},
-    }
     with whole_file(run / "job.json") as draft:
         draft.write_text(json.dumps(order), encoding="utf-8")
+    ways = {root: access(root) for root in dict.fromkeys(split(url)[0] for url, _ in places.values())}
+    setup = {
+        "cache": str(((where and where.cache) or run / "inputs").absolute()),
+        "access": {
+            root: (way.protocol, dict(way.options), way.install)
+            for root, way in ways.items()
+            if not isinstance(way, Problem)
+        },
+    }
     return Remote(run / "job.json", setup)
 
 
-def _look(
-    out: Path, wanted: Mapping[str, Sequence[str]], sizes: Mapping[str, int], stores: Stores
-) -> dict[str, tuple[str, Seen]]:
-    """By location, the URL at which it is and what its store says of it."""
-    findings = Findings()
-    places: dict[str, tuple[str, Seen]] = {}
-    refused: list[str] = []
-
-    def look(location: str) -> tuple[str, Seen] | StoreError:
-        refusals = []
-        for url in wanted[location]:
-            try:
-                return url, stores.look(url)
-            except StoreError as error:
-                refusals.append(error)
-        return refusals[0]
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for location, found in zip(wanted, pool.map(look, wanted), strict=True):
-            if isinstance(found, StoreError):
-                refused.append(str(found))
-            elif sizes.get(location, found[1].size) != found[1].size:
-                refused.append(f"'{found[0]}' has {found[1].size} bytes, not the {sizes[location]} of its record")
+def _places(
+    out: Path, wanted: Mapping[str, tuple[str, ...]], sizes: Mapping[str, int], stores: Stores
+) -> dict[str, tuple[str, int]]:
+    """By location, the URL at which it is, and its size there (negative if the store does not tell)."""
+    places: dict[str, tuple[str, int]] = {}
+    faults: dict[str, str] = {}
+    for turn in range(max(map(len, wanted.values()))):
+        asked = {each: urls[turn] for each, urls in wanted.items() if each not in places and turn < len(urls)}
+        try:
+            found = _sizes(list(asked.values()), stores)
+        except StorageError as error:
+            raise ToolError([finding(error.problem)]) from error
+        for location, url in asked.items():
+            size, recorded = found[url], sizes[location]
+            if size == ABSENT:
+                faults.setdefault(location, f"there is no '{url}'")
+            elif UNKNOWN not in (size, recorded) and size != recorded:
+                faults.setdefault(location, f"'{url}' has {size} bytes, its record says {recorded}")
             else:
-                places[location] = found
-    for each in refused[:_NAMED_AT_MOST]:
-        findings.error("input-not-found", each, Origin(str(out / "job.json")))
-    if len(refused) > _NAMED_AT_MOST:
-        findings.error("input-not-found", f"and {len(refused) - _NAMED_AT_MOST} more inputs", Origin(str(out)))
-    if refused:
-        first = findings.items[0]
-        help = "'rubincwl upload' copies a repository's inputs to a store"
-        findings.items[0] = Diagnostic(first.code, first.message, first.place, help)
-        raise CompileError(findings)
+                places[location] = (url, size)
+    bad = [said for location, said in faults.items() if location not in places]
+    if bad:
+        raise CompileError(_faults(out, bad, len(wanted)))
     return places
+
+
+def _sizes(urls: list[str], stores: Stores) -> dict[str, int]:
+    """What the stores say of many objects, asked with few requests."""
+    found: dict[str, int] = {}
+    roots: dict[str, list[str]] = {}
+    for url in dict.fromkeys(urls):
+        roots.setdefault(split(url)[0], []).append(url)
+    for each in roots.values():
+        there = survey(stores.find(each[0])[0], [split(url)[1] for url in each])
+        # What a store does not let us see is asked for when it is needed; the answer then says more.
+        sizes = np.where(there.refused, UNKNOWN, there.sizes)
+        found |= zip(each, sizes.tolist(), strict=True)
+    return found
+
+
+def _faults(out: Path, bad: list[str], all: int) -> list[Diagnostic]:
+    place = Origin(str(out / "job.json"))
+    findings = [Diagnostic("input-not-found", each, place) for each in bad[:_NAMED_AT_MOST]]
+    more = f", {_NAMED_AT_MOST} of them named above" if len(bad) > _NAMED_AT_MOST else ""
+    help = "'rubincwl upload GRAPH --repo REPO --to URL' copies a repository's inputs to a store"
+    message = f"{len(bad)} of {all} inputs are not where they are said to be{more}"
+    return [*findings, Diagnostic("input-not-found", message, place, help)]
