@@ -241,6 +241,11 @@ class Provider(Protocol):
         """Files that must be on the submit host before anything runs; none where roles of machines suffice."""
         ...
 
+    @property
+    def machine_region(self) -> str:
+        """Where its machines are, as the provider calls it; empty where there is one place only."""
+        ...
+
     def machines(self) -> tuple[MachineType, ...]:
         """Kinds of machines that suit, from small to large; none where nobody knows what the pool has."""
         ...

@@ -231,6 +231,11 @@ class S3Provider:
         """Pegasus' credentials file: its S3 client cannot use roles."""
         return self.store.credentials()
 
+    @property
+    def machine_region(self) -> str:
+        """None."""
+        return ""
+
     def machines(self) -> tuple[MachineType, ...]:
         """None: nobody knows what the pool has."""
         return ()

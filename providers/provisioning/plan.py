@@ -33,7 +33,7 @@ def make_plan(
     read = read_settings(settings, folder or Path())
     if not isinstance(read, ClusterSettings):
         return read
-    region = str(getattr(provider, "machine_region", ""))
+    region = provider.machine_region
     problems = [*check_ssh_from(read.ssh_from), *_machines(provider, read), *_zones(provider, region, read)]
     problems += _limits(provider, read)
     texts = first_start(provider, region, read)
