@@ -42,30 +42,33 @@ def read_settings(given: Mapping[str, Any], findings: Findings) -> Settings:
         if key not in known:
             near = closest(key, known)
             help = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
-            findings.error("unknown-setting", f"Pegasus has no setting {key!r}", help=help)
+            findings.error("unknown-setting", f"Pegasus has no setting {key!r}", help=help, setting=key)
     settings = Settings(**{key: value for key, value in given.items() if key in known})
     if settings.container_type not in ("singularity", "docker"):
-        findings.error("bad-setting", f"container_type is {settings.container_type!r}", help="singularity or docker")
+        message = f"container_type is {settings.container_type!r}"
+        findings.error("bad-setting", message, help="singularity or docker", setting="container_type")
     if not isinstance(settings.retries, int) or settings.retries < 0:
-        findings.error("bad-setting", f"retries is {settings.retries!r}, which is no number of tries")
+        message = f"retries is {settings.retries!r}, which is no number of tries"
+        findings.error("bad-setting", message, setting="retries")
     for name in ("partition_jobs", "partition_files"):
         number = getattr(settings, name)
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            findings.error("bad-setting", f"{name} is {number!r}, which is no number of them")
+            findings.error("bad-setting", f"{name} is {number!r}, which is no number of them", setting=name)
     bases = settings.inputs_at
     if not (
         bases is None or isinstance(bases, str) or (isinstance(bases, list) and all(isinstance(b, str) for b in bases))
     ):
-        findings.error("bad-setting", f"inputs_at is {bases!r}", help="a URL, or a list of them")
+        findings.error("bad-setting", f"inputs_at is {bases!r}", help="a URL, or a list of them", setting="inputs_at")
         settings = replace(settings, inputs_at=None)
     script = settings.setup_script
     if script is not None and (not script.removeprefix("file://").startswith("/") or set(script) & set(" \t\n$'\"\\")):
         help = "Pegasus sources it without quotes: an absolute path without spaces"
-        findings.error("bad-setting", f"setup_script is {script!r}", help=help)
+        findings.error("bad-setting", f"setup_script is {script!r}", help=help, setting="setup_script")
     if settings.container is not None and "://" not in settings.container:
         findings.error(
             "bad-setting",
             f"container is {settings.container!r}",
             help="for instance docker://lsstsqre/centos:w_2026_43",
+            setting="container",
         )
     return settings
