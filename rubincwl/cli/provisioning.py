@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def apply(report: Report, /, target: str, config: Path | None, name: str | None,
         _ask(report, yes, f"Start {missing} machines on {target}?")
     with _cloud_calls(), _interrupted("apply again finishes it, destroy removes it"):
         try:
-            done = make(cloud, planned, _progress(report))
+            done = make(cloud, planned, _progress(report), time.sleep)
         except RefusedError as refused:
             _refuse(report, asked, refused.problems)
             raise
@@ -156,7 +157,7 @@ def status(report: Report, /, target: str, config: Path | None, name: str | None
     rates = rates_of(asked.provider.prices(), given.get("prices", {}))
     lease_s = seconds(given.get("lease", "12h")) if given else None
     with _cloud_calls(), report.stage("look at what is there"):
-        found = look(asked.cloud(), asked.cluster, rates, lease_s)
+        found = look(asked.cloud(), asked.cluster, rates, lease_s, time.time)
     report.result = {"name": asked.cluster} | status_document(found)
     show_status(report, asked.cluster, found)
 
@@ -182,7 +183,7 @@ def destroy(report: Report, /, target: str, config: Path | None, name: str | Non
     else:
         report.say(f"nothing of '{asked.cluster}' is in sight on {target}; looking again")
     with _interrupted("destroy again removes the rest"):
-        done = remove(cloud, asked.cluster, _progress(report))
+        done = remove(cloud, asked.cluster, _progress(report), time.sleep)
     report.result = {
         "name": asked.cluster,
         "complete": done.complete,
@@ -218,9 +219,13 @@ def _asked(report: Report, target: str, config: Path | None, name: str | None) -
 def _ask(report: Report, yes: bool, question: str) -> None:
     if yes:
         return
-    if report.as_json or not sys.stdin.isatty():
+    if report.as_json or not _somebody_there():
         raise click.UsageError("there is nobody to ask: give --yes")
     click.confirm(question, abort=True, err=True)
+
+
+def _somebody_there() -> bool:
+    return sys.stdin.isatty()
 
 
 def _progress(report: Report) -> Callable[[str], None]:
