@@ -127,7 +127,7 @@ def _told(verb: Callable[[], bool]) -> bool:
     """Whether it told a failure, in one way or the other."""
     try:
         return not verb()
-    except CloudError:
+    except (CloudError, RefusedError):
         return True
 
 
@@ -285,6 +285,17 @@ class CloudContract:
         assert not fewer.changed
         assert [each.code for each in fewer.standing.differences] == ["not-in-plan"]
         assert len(self.nodes(world, plan)) == 4
+
+    def test_who_may_come_in_is_told_and_not_changed_under_a_running_cluster(
+        self, world: World, plan: ClusterPlan
+    ) -> None:
+        _apply(world, plan)
+        before, left = world.changes(), world.left()
+        done = _apply(world, replace(plan, ssh_from=("198.51.100.0/24",)))
+        assert done.complete
+        assert not done.changed
+        assert {each.code for each in done.standing.differences} == {"differs-from-plan"}
+        assert (world.changes(), world.left()) == (before, left)
 
     def test_user_data_beyond_the_limit_is_refused_before_anything_is_made(
         self, world: World, plan: ClusterPlan
