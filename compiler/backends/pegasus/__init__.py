@@ -8,14 +8,21 @@ from compiler.backends.pegasus import catalogs
 from compiler.backends.pegasus.check import check_planning
 from compiler.backends.pegasus.documents import RESOLVED, Writer, documents_of
 from compiler.backends.pegasus.faults import find_clashes, find_faults
-from compiler.backends.pegasus.layout import LAYOUTS
+from compiler.backends.pegasus.layout import Layout, layout_of
 from compiler.backends.pegasus.partition import Limits
 from compiler.backends.pegasus.plan_script import write_plan_script
 from compiler.backends.pegasus.quoting import BOTH_QUOTES
 from compiler.backends.pegasus.replicas import INPUTS_MARK, NOTHING, Known, replicas_of
 from compiler.backends.pegasus.settings import Settings, read_settings
 from compiler.backends.pegasus.sites import write_sites
-from compiler.backends.pegasus.worker_script import SHARED_RUNNER, WORKER_SCRIPT, shared_runner, worker_script
+from compiler.backends.pegasus.worker_script import (
+    BEFORE,
+    BEFORE_SCRIPT,
+    SHARED_RUNNER,
+    WORKER_SCRIPT,
+    shared_runner,
+    worker_script,
+)
 from compiler.backends.pegasus.workflow import Abstract, abstract
 from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph
@@ -39,9 +46,9 @@ def lower(
     for problem in provider.problems():
         findings.error(problem.code, problem.message, help=problem.help, setting=problem.setting)
     out.mkdir(parents=True, exist_ok=True)
-    layout = LAYOUTS[provider.handover]
+    layout = layout_of(provider.handover, settings.container)
     plan = abstract(jobs)
-    _write_scripts(out, plan, layout.lite, settings, findings)
+    _write_scripts(out, plan, layout, settings, findings)
     replicas = replicas_of(plan, provider, settings, findings, known)
     catalogs.write_transformations(out / "transformations.yml", plan, provider, settings, findings)
     write_sites(out / "sites.yml", provider, settings, jobs.requests)
@@ -52,7 +59,7 @@ def lower(
     find_clashes(plan, documents, findings)
     Writer(plan, documents, replicas).write(out, findings)
     folder = RESOLVED if len(documents) > 1 else ""
-    properties = catalogs.properties_of(provider.handover, folder)
+    properties = catalogs.properties_of(provider.handover, layout, folder)
     catalogs.write_properties(out / "pegasus.properties", properties)
     findings.items.extend(check_planning(properties, (), {}))
     write_plan_script(out / "plan.sh", layout.staging, folder, provider.credentials())
@@ -66,7 +73,7 @@ def ids_of(jobs: JobGraph) -> list[str]:
     return abstract(jobs).ids
 
 
-def _write_scripts(out: Path, plan: Abstract, lite: bool, settings: Settings, findings: Findings) -> None:
+def _write_scripts(out: Path, plan: Abstract, layout: Layout, settings: Settings, findings: Findings) -> None:
     """What sets the science stack up: ours, then the user's script, whose text it takes if that is on this machine.
 
     PegasusLite sources it; without it the quantum runner itself becomes a script that begins with it.
@@ -79,8 +86,12 @@ def _write_scripts(out: Path, plan: Abstract, lite: bool, settings: Settings, fi
             findings.error("no-setup-script", message, setting="setup_script")
             return
         setup = file.read_text()
-    if lite:
-        (out / WORKER_SCRIPT).write_text(worker_script(setup))
+    carried = layout.configuration == "condorio"
+    if carried:
+        (out / BEFORE_SCRIPT).write_text(BEFORE)
+        (out / BEFORE_SCRIPT).chmod(0o755)
+    if layout.lite:
+        (out / WORKER_SCRIPT).write_text(worker_script(setup, carried))
         return
     if any(BOTH_QUOTES in each for each in plan.arguments.own):
         message = "a data id with both kinds of quotes would not reach a job through HTCondor alone"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.backends.pegasus.layout import LAYOUTS, OUT
+from compiler.backends.pegasus.layout import OUT, Layout, layout_of
 from compiler.backends.pegasus.plain import write_yaml
 from compiler.backends.pegasus.program import NAMESPACE
 from compiler.backends.pegasus.replicas import Pair
@@ -38,10 +38,11 @@ def write_transformations(
         # Each worker fetches the image from where it is; staged, it would pass through the submit host.
         container = api.Container(_CONTAINER, kind, settings.container, bypass_staging=True)
         catalog.add_containers(container)
+    layout = layout_of(provider.handover, settings.container)
     programs: dict[str, Pair] = {}
     for name, program in plan.transformations():
         script = plan.jobs.files.locations[program.file] if program.file is not None else None
-        if script is not None and not LAYOUTS[provider.handover].lite:
+        if script is not None and not layout.lite:
             script = f"pegasus/{SHARED_RUNNER}"
         here = (LOCAL, f"file://{OUT}/{script}") if script is not None else (COMPUTE, program.path)
         if programs.setdefault(name, here) != here:
@@ -70,15 +71,16 @@ def _transformation(
     )
 
 
-def properties_of(handover: Handover = "object-store", folder: str = "") -> dict[str, str]:
+def properties_of(handover: Handover, layout: Layout, folder: str = "") -> dict[str, str]:
     """Pegasus' properties, with catalogs in `folder`; what is left out stands at its default."""
+    transfers = _TRANSFERS[handover] if layout.lite or handover != "shared-folder" else _IN_PLACE
     return {
         "pegasus.catalog.site.file": f"{folder}sites.yml",
         "pegasus.catalog.replica": "YAML",
         "pegasus.catalog.replica.file": f"{folder}replicas.yml",
         "pegasus.catalog.transformation.file": f"{folder}transformations.yml",
-        "pegasus.data.configuration": LAYOUTS[handover].configuration,
-        **_TRANSFERS[handover],
+        "pegasus.data.configuration": layout.configuration,
+        **transfers,
         # Full checking fetches every result back to the submit host to sum it up. The quanta's records hold checksums.
         "pegasus.integrity.checking": "none",
         # Workers may have no way out to Pegasus' download server.
@@ -98,12 +100,8 @@ _TRANSFERS: Mapping[Handover, Mapping[str, str]] = {
         "pegasus.transfer.threads": "4",
     },
     "shared-folder": {
-        # Inputs in the shared folder are linked to where jobs look for them, not copied.
-        "pegasus.transfer.links": "true",
-        # Its tools are put into the shared folder, so that they need not be installed on the workers.
-        "pegasus.transfer.worker.package": "true",
-        # Beyond 4,000 characters kickstart would read arguments from a file that it splits at spaces.
-        "pegasus.gridstart.invoke.disable": "true",
+        # Jobs copy inputs from where they are in the shared folder, not from a copy in its scratch space.
+        "pegasus.transfer.bypass.input.staging": "true",
     },
     "submit-host": {
         # Inputs on the submit host are linked to where HTCondor takes them from, others fetched by the job itself.
@@ -111,18 +109,20 @@ _TRANSFERS: Mapping[Handover, Mapping[str, str]] = {
         "pegasus.transfer.links": "true",
     },
 }
-"""What of the transfers suits each way of handing files over."""
+"""What of the transfers suits each way of handing files over, where jobs run under PegasusLite."""
+
+_IN_PLACE: Mapping[str, str] = {
+    # Inputs in the shared folder are linked to where jobs look for them, not copied.
+    "pegasus.transfer.links": "true",
+    # Beyond 4,000 characters kickstart would read arguments from a file that it splits at spaces.
+    "pegasus.gridstart.invoke.disable": "true",
+}
+"""Where all jobs run in the shared folder."""
 
 
 def write_properties(path: Path, properties: Mapping[str, str]) -> None:
-    """As Pegasus.api writes them."""
-    from Pegasus.api import Properties
-
-    made = Properties()
-    for key, value in properties.items():
-        made[key] = value
-    with path.open("w+", encoding="utf-8") as stream:
-        made.write(stream)
+    """As Pegasus.api writes them; it does not know all that there are."""
+    path.write_text("".join(f"{key} = {value}\n" for key, value in properties.items()) + "\n", encoding="utf-8")
 
 
 def marks_in(paths: Iterable[Path], marks: Iterable[Placeholder]) -> dict[Placeholder, list[str]]:

@@ -26,9 +26,17 @@ class Layout:
     """Whether jobs run under PegasusLite in a folder of their own; if not, all of them run in the scratch folder."""
 
 
-LAYOUTS: Mapping[Handover, Layout] = {
+_LAYOUTS: Mapping[Handover, Layout] = {
     "object-store": Layout("nonsharedfs", STAGING, lite=True),
     "shared-folder": Layout("sharedfs", COMPUTE, lite=False),
     "submit-host": Layout("condorio", LOCAL, lite=True),
 }
 """Pegasus insists on the sites: with ``sharedfs`` files are staged where jobs run, with ``condorio`` on ``local``."""
+
+
+def layout_of(handover: Handover, container: str | None) -> Layout:
+    """With ``sharedfs`` Pegasus 5.1 leaves a container out in silence: jobs would run without it. So they run under
+    PegasusLite then, in folders of their own, and copy from and to the shared one."""
+    if handover == "shared-folder" and container is not None:
+        return Layout("nonsharedfs", COMPUTE, lite=True)
+    return _LAYOUTS[handover]

@@ -37,7 +37,10 @@ if ! command -v pegasus-plan >/dev/null; then
     echo "plan.sh: no pegasus-plan on the PATH: run this on the submit host" >&2
     exit 2
 fi
-%(credentials)s%(resolve)s
+%(credentials)s
+# Where Pegasus is installed on workers that share a folder: as here, unless it is said.
+export PEGASUS_HOME=${PEGASUS_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v pegasus-plan)")")")}
+%(resolve)s
 # The site that stages and keeps results; sub-workflows name it by this variable.
 export %(variable)s=%(staging)s
 # Pegasus reports each run to its developers unless it is told not to.
@@ -53,7 +56,8 @@ _RESOLVE = r"""
 # Sub-workflows are planned while the workflow runs, from where our variable is not known.
 mkdir -p %(folder)s
 for catalog in sites.yml transformations.yml *replicas.yml; do
-    sed -e "s|\${RUBINCWL_OUT}|$RUBINCWL_OUT|g" -e "s|\${HOME}|$HOME|g" "$catalog" >"%(folder)s$catalog"
+    sed -e "s|\${RUBINCWL_OUT}|$RUBINCWL_OUT|g" -e "s|\${HOME}|$HOME|g" \
+        -e "s|\${PEGASUS_HOME}|$PEGASUS_HOME|g" "$catalog" >"%(folder)s$catalog"
 done
 """
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.backends.pegasus.layout import LAYOUTS, OUT
+from compiler.backends.pegasus.layout import OUT, layout_of
 from compiler.backends.pegasus.plain import write_yaml
 from compiler.backends.pegasus.replicas import url_of
 from compiler.backends.pegasus.retries import EXPRESSIONS
 from compiler.backends.pegasus.settings import Settings
-from compiler.backends.pegasus.worker_script import WORKER_SCRIPT
+from compiler.backends.pegasus.worker_script import BEFORE_SCRIPT, WORKER_SCRIPT
 from compiler.jobs import Request
 from providers.base import COMPUTE, LOCAL, STAGING, Batch, Folder, Provider, Site, Store
 
@@ -32,7 +32,7 @@ def write_sites(path: Path, provider: Provider, settings: Settings, requests: Se
 
     catalog = SiteCatalog()
     sites = {site.name: site for site in provider.sites()}
-    layout = LAYOUTS[provider.handover]
+    layout = layout_of(provider.handover, settings.container)
     store = next((sites[name].store for name in (layout.staging, STAGING) if sites[name].store is not None), None)
     for site in sites.values():
         made = _site(site)
@@ -41,8 +41,10 @@ def write_sites(path: Path, provider: Provider, settings: Settings, requests: Se
         if site.name == LOCAL:
             made.add_dagman_profile(retry=str(settings.retries))
             _credentials(made, provider)
-        _add_store(made, store if site.name == layout.staging else _default_store(site))
-        catalog.add_sites(made)
+        kept = store if site.name == layout.staging and store is not None else _default_store(site)
+        _add_store(made, kept, shared=site.name == COMPUTE)
+        if site.name != STAGING or kept is not None:
+            catalog.add_sites(made)
     write_yaml(path, catalog)
 
 
@@ -65,11 +67,17 @@ def _compute(made: api.Site, site: Site, provider: Provider, settings: Settings,
         _batch(made, site.batch, settings, requests)
     else:
         _pool(made)
-    if LAYOUTS[provider.handover].lite:
-        made.add_pegasus_profile(pegasus_lite_env_source=f"{OUT}/pegasus/{WORKER_SCRIPT}")
-    else:
+    layout = layout_of(provider.handover, settings.container)
+    if layout.staging == COMPUTE:
         # The submit host sees the folder too: Pegasus' own jobs need not wait for a worker.
         made.add_pegasus_profile(auxillary_local="true")
+    if layout.configuration == "condorio":
+        made.add_dagman_profile(pre=f"{OUT}/pegasus/{BEFORE_SCRIPT}", pre_arguments="$JOB")
+    if layout.lite:
+        made.add_pegasus_profile(pegasus_lite_env_source=f"{OUT}/pegasus/{WORKER_SCRIPT}")
+    else:
+        # Its package could only be downloaded: there is no PegasusLite that brings it.
+        made.add_env(PEGASUS_HOME="${PEGASUS_HOME}")
 
 
 def _pool(made: api.Site) -> None:
@@ -125,13 +133,14 @@ def in_home(path: str) -> str:
     return f"${{HOME}}{path[1:]}" if path == "~" or path.startswith("~/") else path
 
 
-def _add_store(made: api.Site, store: Store | None) -> None:
+def _add_store(made: api.Site, store: Store | None, shared: bool) -> None:
+    """`shared`: whether all workers see it."""
     from Pegasus import api
 
     if store is None:
         return
     for kind, place in ((api.Directory.SHARED_SCRATCH, store.scratch), (api.Directory.LOCAL_STORAGE, store.outputs)):
-        directory = api.Directory(kind, "/")
+        directory = api.Directory(kind, "/", shared_file_system=shared)
         # Set later: the constructor takes a variable for a relative path.
         directory.path = place.path if isinstance(place, Folder) else f"/{place.bucket}/{place.key}"
         made.add_directories(directory.add_file_servers(api.FileServer(url_of(place), api.Operation.ALL)))

@@ -52,14 +52,49 @@ pegasus-kickstart() {
 """
 
 
-def worker_script(setup: str = "") -> str:
+# HTCondor holds a job whose outputs are not all there, so that neither its exit code nor its checkpoint is seen.
+_CARRIED = r"""
+# HTCondor carries the outputs, and wants all of them, of a failed task too.
+rubincwl_fill_outputs() {
+    local name
+    sed -n 's/^TransferOutput = "\(.*\)"$/\1/p' "$_CONDOR_JOB_AD" | tr , '\n' | while read -r name; do
+        [ -e "$name" ] || : > "$name"
+    done
+}
+"""
+
+BEFORE_SCRIPT = "before_job.sh"
+"""What DAGMan runs before it submits a job whose inputs HTCondor carries."""
+BEFORE = r"""#!/bin/bash
+# before_job.sh NODE: HTCondor wants all inputs of a job to be there, and its checkpoint is not at its first try.
+set -eu
+for file in ./*/*/"$1.sub"; do
+    folder=$(sed -n 's/^initialdir = //p' "$file")
+    for input in $(sed -n 's/^transfer_input_files = //p' "$file" | tr , ' '); do
+        case $input in
+            *_checkpoint.tar) [ -e "$folder/$input" ] || : > "$folder/$input" ;;
+        esac
+    done
+done
+"""
+
+
+def worker_script(setup: str = "", carried: bool = False) -> str:
     """The text of worker.sh; `setup`, in the shell's words, sets the science stack up and comes last.
+
+    `carried`: whether HTCondor carries the outputs.
 
     >>> print(worker_script(". /sdf/group/rubin/loadLSST.bash")[-34:], end="")
     <BLANKLINE>
     . /sdf/group/rubin/loadLSST.bash
     """
-    return _SCRIPT + ("\n" + setup.rstrip("\n") + "\n" if setup else "")
+    script = _SCRIPT
+    if carried:
+        script = script.replace(
+            '    return "$code"\n', '    [ "$code" = 0 ] || rubincwl_fill_outputs\n    return "$code"\n'
+        )
+        script += _CARRIED
+    return script + ("\n" + setup.rstrip("\n") + "\n" if setup else "")
 
 
 def shared_runner(runner: bytes, setup: str = "") -> bytes:

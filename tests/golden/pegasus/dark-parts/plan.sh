@@ -48,10 +48,14 @@ needs_credentials() {
 }
 needs_credentials '~/.pegasus/credentials.conf' amazon me@amazon
 
+# Where Pegasus is installed on workers that share a folder: as here, unless it is said.
+export PEGASUS_HOME=${PEGASUS_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v pegasus-plan)")")")}
+
 # Sub-workflows are planned while the workflow runs, from where our variable is not known.
 mkdir -p resolved/
 for catalog in sites.yml transformations.yml *replicas.yml; do
-    sed -e "s|\${RUBINCWL_OUT}|$RUBINCWL_OUT|g" -e "s|\${HOME}|$HOME|g" "$catalog" >"resolved/$catalog"
+    sed -e "s|\${RUBINCWL_OUT}|$RUBINCWL_OUT|g" -e "s|\${HOME}|$HOME|g" \
+        -e "s|\${PEGASUS_HOME}|$PEGASUS_HOME|g" "$catalog" >"resolved/$catalog"
 done
 
 # The site that stages and keeps results; sub-workflows name it by this variable.

@@ -48,6 +48,9 @@ needs_credentials() {
 }
 needs_credentials '~/.pegasus/credentials.conf' amazon me@amazon
 
+# Where Pegasus is installed on workers that share a folder: as here, unless it is said.
+export PEGASUS_HOME=${PEGASUS_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v pegasus-plan)")")")}
+
 # The site that stages and keeps results; sub-workflows name it by this variable.
 export RUBINCWL_STAGING=staging
 # Pegasus reports each run to its developers unless it is told not to.
