@@ -121,6 +121,7 @@ def _driver_class() -> type:
                 kwargs.pop(unused, None)
             ConnectionUserAndKey.__init__(self, "", None, secure, host, port, **kwargs)
             self.credentials = credentials
+            self.renewal = Request()
             self.request_path = f"/compute/v1/projects/{project}"
             self.gce_params = None
 
@@ -128,7 +129,7 @@ def _driver_class() -> type:
             return urljoin(f"{self.request_path}/", action)
 
         def pre_connect_hook(self, params: Any, headers: dict[str, str]) -> tuple[Any, dict[str, str]]:
-            self.credentials.before_request(Request(), self.method, self.action, headers)
+            self.credentials.before_request(self.renewal, self.method, self.action, headers)
             return params, headers
 
     class Driver(GCENodeDriver):  # type: ignore[misc]

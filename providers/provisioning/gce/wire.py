@@ -22,7 +22,8 @@ PATIENCE_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 OPERATION_S = 600.0
 """How long an operation may take: machines start in a quarter of a minute, and are gone in two."""
 
-_POLL_S = 1.0
+_POLL_S = (1.0, 1.0, 2.0, 2.0, 3.0)
+"""Between looks at an operation; the last of them again and again."""
 _BUSY_STATUS = frozenset((408, 429, 500, 502, 503, 504))
 
 Json = dict[str, Any]
@@ -115,12 +116,13 @@ class Wire:
     def carried_out(self, method: str, path: str, body: Json | None = None) -> None:
         """Call, and wait until the operation that it begins is done; raises as `compute` does, for either."""
         operation = self.compute(method, path, body)
-        waited = 0.0
+        pauses, waited = iter(_POLL_S), 0.0
         while operation.get("status") != "DONE":
             if waited >= OPERATION_S:
                 raise CloudError(f"{method} {path} is not done after {OPERATION_S:.0f} s; run the command again later")
-            self._pause(_POLL_S)
-            waited += _POLL_S
+            pause_s = next(pauses, _POLL_S[-1])
+            self._pause(pause_s)
+            waited += pause_s
             operation = self.compute("GET", _place_of(operation))
         if errors := operation.get("error", {}).get("errors"):
             raise self._refusal(f"{method} {path}", int(operation.get("httpErrorStatusCode", 0)), {"errors": errors})

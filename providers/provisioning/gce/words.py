@@ -15,7 +15,6 @@ BUSY = frozenset(("rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCE
 THERE = frozenset(("alreadyExists", "RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"))
 GONE = frozenset(("notFound", "RESOURCE_NOT_FOUND", "NOT_FOUND"))
 DISABLED = frozenset(("accessNotConfigured", "SERVICE_DISABLED"))
-STILL_HELD = frozenset(("resourceInUseByAnotherResource", "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", "resourceNotReady"))
 
 _EXHAUSTED = frozenset(
     (
