@@ -2,6 +2,7 @@
 #   make demo   the whole road on real middleware, with what it does shown
 #   make test   the test suite
 #   make fuzz   the tests of generated examples, with new ones
+#   make test-pool   a real HTCondor pool from the user data of clusters; needs root and debootstrap
 #   make lint   ruff, mypy, import-linter
 #   make benchmark   what things cost, beside bps; half an hour the first time; writes benchmarks/RESULTS.md
 
@@ -15,7 +16,7 @@ DEMO := demo
 # A file of tests at a time on each processor.
 PYTEST_ARGS ?= -n auto --dist loadfile
 
-.PHONY: demo test fuzz lint benchmark venv clean
+.PHONY: demo test fuzz test-pool lint benchmark venv clean
 
 demo: $(READY)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m rubincwl.demo $(DEMO)
@@ -25,6 +26,10 @@ test: $(READY)
 
 fuzz: $(READY)
 	PATH="$(BIN):$$PATH" HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest $(PYTEST_ARGS) -m "hypothesis and not exhaustive"
+
+# The first time, two minutes to put Debian into .venv/pool.
+test-pool: $(READY)
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -m pool tests/pool
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -145,7 +145,7 @@ def _joining(node: Node) -> dict[str, tuple[str, str]]:
         arguments = NODE
     else:
         script, description, every, spread = "fetch_token", "Finds the head", FETCHED_S, FETCH_SPREAD_S
-        arguments = f"{NODE} /etc/condor"
+        arguments = f"{NODE} /etc"
     command = f"/usr/bin/python3 {LIBRARY}/{script}.py {arguments}"
     unit = _unit(description, command, head=node.head, once=False)
     return {
