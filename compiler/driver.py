@@ -22,14 +22,16 @@ from compiler.summary import json_text, summarise, summarise_jobs
 if TYPE_CHECKING:
     from compiler.certificate import Certificate
     from compiler.certificate.jobs import JobsProof
+    from compiler.inputs import Verified
     from compiler.preparation import Prepared
     from compiler.rubin import Pipeline, QuantumGraph
     from compiler.translate import Workflow
     from providers import MachineType
     from providers.provisioning.base import ClusterPlan
 
-Observe = Callable[[str], AbstractContextManager[None]]
-"""Entered with the name of each stage as it begins."""
+Observe = Callable[[str], AbstractContextManager[Any]]
+"""Entered with the name of each stage as it begins; may give a function that is then called with the numbers of things
+done and of all."""
 
 PORTABLE = "cwl"
 """The target that is CWL alone; every other is a provider's name."""
@@ -50,6 +52,8 @@ class Choices:
     """Image that every tool of the CWL document hints at. Off by default: some engines start it on such a hint."""
     overwrite: bool = False
     """Whether a folder that holds the results of a run may be replaced."""
+    verify_inputs: bool = False
+    """Whether every input is looked for, where jobs will take it from, before anything else is done."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Compiled:
     """Warnings and notes; errors are raised."""
     jobs: JobsProof | None = None
     """The second proof, for targets with jobs."""
+    verified: Verified | None = None
+    """Where the inputs are, if they were looked for."""
 
     def proofs(self) -> dict[str, Any]:
         """As ``certificate.json``."""
@@ -77,6 +83,8 @@ class Checked:
     jobs: JobsProof | None
     """The second proof, if jobs were there to be held against the graph."""
     findings: Findings
+    verified: Verified | None = None
+    """Where the inputs are, if they were looked for."""
 
     def proofs(self) -> dict[str, Any]:
         """As ``certificate.json``."""
@@ -103,6 +111,7 @@ def compile_folder(
     machines, cluster = _target(choices, findings)
     with no_collection(), whole_folder(out, choices.overwrite) as draft:
         plan, quanta = read(pipeline, graph, findings, observe)
+        verified = _verify(choices, quanta, findings, observe)
         prepared = prepare(quanta, configuration, findings, observe, sharded=can_shard(Path(graph)))
         _check_machines(machines, choices.target, quanta, prepared, findings)
         with observe("translate"):
@@ -122,6 +131,7 @@ def compile_folder(
         lowered = proof = None
         if choices.target != PORTABLE:
             from compiler.lowering import lower_to, prove_jobs
+            from compiler.verification import known_of
 
             name = quanta.output_run or Path(pipeline).stem
             with observe("expand"):
@@ -129,7 +139,8 @@ def compile_folder(
 
                 jobs = expand(document, job_order, name, prepared.keep)
             del document, job_order
-            lower_to(choices.target, jobs, choices.settings, draft / "pegasus", findings, observe)
+            known = None if verified is None else known_of(verified)
+            lower_to(choices.target, jobs, choices.settings, draft / "pegasus", findings, observe, known)
             lowered = summarise_jobs(quanta, jobs)
             del jobs  # large, and written
             with observe("prove the jobs"):
@@ -142,7 +153,7 @@ def compile_folder(
         summary = summarise(plan, quanta, workflow, lowered, prepared, choices.target, findings)
         (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")
         (draft / MARK).write_text(json_text(_lock(plan, Path(graph), draft, choices)), encoding="utf-8")
-    return Compiled(out, certificate, summary, findings, proof)
+    return Compiled(out, certificate, summary, findings, proof, verified)
 
 
 def check(
@@ -164,13 +175,14 @@ def check(
     if choices.target != PORTABLE and against is None:
         with TemporaryDirectory(prefix="rubincwl-check-") as folder:
             done = compile_folder(pipeline, graph, Path(folder) / "out", choices, observe)
-        return Checked(done.certificate, done.jobs, done.findings)
+        return Checked(done.certificate, done.jobs, done.findings, done.verified)
     findings = Findings()
     choices.configuration.tell_one_target_only(findings)
     with no_collection():
         plan, quanta = read(pipeline, graph, findings, observe)
+        verified = _verify(choices, quanta, findings, observe)
         if against is not None:
-            return _check_again(Path(against), quanta, findings, observe)
+            return replace(_check_again(Path(against), quanta, findings, observe), verified=verified)
         prepared = prepare(quanta, choices.configuration, findings, observe, sharded=can_shard(Path(graph)))
         with observe("translate"):
             from compiler.translate import translate
@@ -178,7 +190,7 @@ def check(
             workflow = translate(quanta, description=plan.description or None, runtime=prepared.runtime)
         with observe("prove"):
             certificate = _hold(certify(workflow.document, workflow.job_order, quanta), findings)
-    return Checked(certificate, None, findings)
+    return Checked(certificate, None, findings, verified)
 
 
 def _check_again(out: Path, quanta: QuantumGraph, findings: Findings, observe: Observe) -> Checked:
@@ -246,6 +258,23 @@ def _check_machines(
 
     check_fits(quanta, prepared.reasons, machines, target, findings)
     findings.raise_errors()
+
+
+def _verify(choices: Choices, quanta: QuantumGraph, findings: Findings, observe: Observe) -> Verified | None:
+    """Look for the inputs, if that is asked for."""
+    if not choices.verify_inputs:
+        return None
+    from compiler.lowering import check_target
+    from compiler.verification import verify_repository, verify_target
+
+    with observe("verify the inputs") as advance:
+        if choices.target == PORTABLE:
+            verified = verify_repository(choices.repo, quanta, advance)
+        else:
+            provider = check_target(choices.target, choices.settings, Findings())
+            verified = verify_target(provider, choices.settings, quanta, advance)
+    findings.items.extend(verified.findings)
+    return verified
 
 
 def _proofs(certificate: Certificate, jobs: JobsProof | None) -> dict[str, Any]:

@@ -7,30 +7,24 @@ not say of what algorithm it is, and the middleware's own default is not SHA-256
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin, ToolError
-from providers.base import Access, Problem
-from providers.storage import ABSENT, Client, Observe, StorageError, open_client, probe, survey
+from compiler.diagnostics import CompileError, Diagnostic, Findings, Origin
 
 if TYPE_CHECKING:
     from compiler.rubin import QuantumGraph
 
 SETTING = "inputs_at"
-_NAMED_AT_MOST = 5
 _INPUTS = "inputs/"
-_REPOSITORY = ""
+REPOSITORY = ""
 """In place of a root: the file is where the repository is."""
-
-AccessOf = Callable[[str], Access | Problem]
 
 
 class State(IntEnum):
@@ -44,11 +38,11 @@ class State(IntEnum):
     """There or not: the store does not let us see, or it refused to give a file of this dataset type."""
 
 
-_FAULTS: Mapping[State, tuple[str, str]] = {
-    State.MISSING: ("missing-input", "{are} not at {where}"),
-    State.WRONG_SIZE: ("wrong-size", "at {where} {have} another size than {their} record"),
-    State.ARCHIVED: ("archived-input", "at {where} {are} in an archive and must be restored first"),
-    State.UNREADABLE: ("unreadable-input", "at {where} cannot be read"),
+CODES: Mapping[State, str] = {
+    State.MISSING: "missing-input",
+    State.WRONG_SIZE: "wrong-size",
+    State.ARCHIVED: "archived-input",
+    State.UNREADABLE: "unreadable-input",
 }
 
 
@@ -102,11 +96,13 @@ class Verified:
     """Everything wrong, in one report."""
 
     def states(self) -> NDArray[np.int8]:
-        """Shape (files,): good where any place is good, else what the most preferred place says."""
-        merged = np.full(len(self.inputs), -1, dtype=np.int8)
+        """Shape (files,): good where any place is good, missing where it is missing from all, else what is wrong."""
+        merged = np.full(len(self.inputs), State.MISSING, dtype=np.int8)
+        good = np.zeros(len(self.inputs), dtype=np.bool_)
         for place in self.places:
-            known = merged[place.rows]
-            merged[place.rows] = np.where((known < 0) | (place.states == State.GOOD), place.states, known)
+            merged[place.rows] = np.maximum(merged[place.rows], place.states)
+            good[place.rows] |= place.states == State.GOOD
+        merged[good] = State.GOOD
         return merged
 
     def copies(self) -> Iterator[tuple[int, list[str], int, str | None]]:
@@ -126,10 +122,16 @@ class Verified:
                 if _differ(known_size, size) or (known_sum and sha256 and known_sum != sha256):
                     continue
                 told[row] = (size if known_size < 0 else known_size, known_sum or sha256)
-                url = self.inputs.locations[row] if self.inputs.roots[row] else f"{place.url}/{self.inputs.paths[row]}"
-                urls.setdefault(row, []).append(url)
+                urls.setdefault(row, []).append(self._url(place, row))
         for row in sorted(urls):
             yield row, urls[row], *told[row]
+
+    def _url(self, place: Place, row: int) -> str:
+        if self.inputs.roots[row] != REPOSITORY:
+            return self.inputs.locations[row]
+        path = self.inputs.paths[row]
+        # A URL of the web is quoted, a key of a store is a key.
+        return f"{place.url}/{quote(path) if place.url.startswith(('http://', 'https://')) else path}"
 
     def to_json(self) -> dict[str, Any]:
         """Counts, and every file that no place has as it should be."""
@@ -145,7 +147,7 @@ class Verified:
             "checksums": sum(1 for *_, sha256 in self.copies() if sha256 is not None),
             "faults": [
                 {
-                    "code": _FAULTS[State(int(states[row]))][0],
+                    "code": CODES[State(int(states[row]))],
                     "dataset_type": self.types[int(self.inputs.types[row])],
                     "file": self.inputs.paths[row],
                     "root": self.inputs.roots[row] or None,
@@ -181,7 +183,7 @@ def inputs_of(graph: QuantumGraph) -> Inputs:
         # "#unzip=..." names a member: the archive is the file, and its size is not the member's.
         whole, _, member = recorded[dataset].partition("#unzip=")
         size = -1 if member else int(file.get("size", -1))
-        key = ("", whole) if location.startswith(_INPUTS) else _split(whole)
+        key = (REPOSITORY, whole) if location.startswith(_INPUTS) else _split(whole)
         rows[key] = (location, size, int(type_of[dataset]))
     if existing and not rows:
         help = "build it with 'pipetask qgraph --qgraph-datastore-records'"
@@ -197,176 +199,6 @@ def inputs_of(graph: QuantumGraph) -> Inputs:
         types=np.array([rows[key][2] for key in order], dtype=np.int32),
         unrecorded=sum(dataset not in recorded for dataset in existing),
     )
-
-
-def verify_inputs(
-    graph: QuantumGraph, places: Sequence[str], access: AccessOf, observe: Observe | None = None
-) -> Verified:
-    """Ask each of `places`, URLs that hold the repository's files, for every input of `graph`.
-
-    That a file may be read is proved on one of each dataset type at each place. What is wrong with inputs stands in
-    the result's findings. Raises `CompileError` for a graph without records, `ToolError` with the faults of all
-    stores that cannot be asked.
-    """
-    inputs = inputs_of(graph)
-    findings, faults = Findings(), Findings()
-    names = [each.name for each in graph.dataset_types]
-    found: list[Place] = []
-    for url, rows in _asked(inputs, places):
-        place = _look(inputs, url, rows, access, findings, faults, observe)
-        if place is not None:
-            found.append(place)
-    if faults.errors:
-        raise ToolError(faults)
-    verified = Verified(inputs, tuple(found), names, findings)
-    _report(verified, graph.source)
-    return verified
-
-
-def _asked(inputs: Inputs, places: Sequence[str]) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Each URL to ask, with the files that should be there."""
-    for root, group in groupby(range(len(inputs)), key=inputs.roots.__getitem__):
-        rows = np.fromiter(group, dtype=np.int64)
-        for url in [root] if root != _REPOSITORY else [each.rstrip("/") for each in places]:
-            yield url, rows
-
-
-def _look(
-    inputs: Inputs,
-    url: str,
-    rows: NDArray[np.int64],
-    access: AccessOf,
-    findings: Findings,
-    faults: Findings,
-    observe: Observe | None,
-) -> Place | None:
-    """Survey one place; a fault of the store itself is told in `faults`."""
-    keys = [inputs.paths[row] for row in rows.tolist()]
-    try:
-        client = open_client(url, access(url))
-        seen = survey(client, keys, observe)
-        sha256 = list(seen.sha256)
-        states = np.full(len(rows), State.GOOD, dtype=np.int8)
-        recorded = inputs.sizes[rows]
-        states[(recorded >= 0) & (seen.sizes >= 0) & (recorded != seen.sizes)] = State.WRONG_SIZE
-        states[seen.archived] = State.ARCHIVED
-        states[seen.sizes == ABSENT] = State.MISSING
-        states[seen.refused] = State.UNREADABLE
-        reasons = _prove_readable(client, inputs.types[rows], keys, states, sha256)
-    except StorageError as error:
-        problem = error.problem
-        faults.error(problem.code, problem.message, help=problem.help, setting=problem.setting or SETTING)
-        return None
-    if seen.unlisted is not None:
-        message = (
-            f"{url!r} may not be listed, so that each file was asked for: what is missing looks like what is refused"
-        )
-        findings.warning("no-listing", message, help=seen.unlisted.help)
-    return Place(url, rows, seen.sizes, sha256, states, reasons)
-
-
-def _prove_readable(
-    client: Client,
-    types: NDArray[np.int32],
-    keys: Sequence[str],
-    states: NDArray[np.int8],
-    sha256: list[str | None],
-) -> dict[int, str]:
-    """Read a byte of one good file of each dataset type; returns why those of a type cannot be read.
-
-    If the store tells that file's checksum when asked, it is asked for those of all files of the type.
-    """
-    good = np.flatnonzero(states == State.GOOD)
-    kinds, first = np.unique(types[good], return_index=True)
-    tried = {keys[int(good[row])]: int(kind) for kind, row in zip(kinds, first, strict=True)}
-    reasons: dict[int, str] = {}
-    wanted: dict[str, int] = {}
-    for key, entry, problem in probe(client, tried):
-        of_type = np.flatnonzero((types == tried[key]) & (states == State.GOOD))
-        if problem is not None:
-            states[of_type] = State.UNREADABLE
-            reasons[tried[key]] = f"{key!r}: {problem.message}"
-        elif entry is not None and entry.sha256 is not None:
-            wanted |= {keys[row]: row for row in of_type.tolist() if sha256[row] is None}
-    for key, entry, _ in probe(client, wanted, read=False):
-        if entry is not None:
-            sha256[wanted[key]] = entry.sha256
-    return reasons
-
-
-def _report(verified: Verified, source: str) -> None:
-    """One finding for each dataset type and fault: how many, the first by name, where."""
-    inputs, findings = verified.inputs, verified.findings
-    states = verified.states()
-    place = Origin(source)
-    if inputs.unrecorded:
-        message = f"{inputs.unrecorded} inputs have no datastore record and were not looked for"
-        findings.warning("no-record", message, place, "build the graph with '--qgraph-datastore-records'")
-    for number, name in enumerate(verified.types):
-        of_type = inputs.types == number
-        for state, (code, sentence) in _FAULTS.items():
-            rows = np.flatnonzero(of_type & (states == state))
-            for root, group in groupby(rows.tolist(), key=inputs.roots.__getitem__):
-                bad = list(group)
-                where = _where(verified, root)
-                single = len(bad) == 1
-                said = sentence.format(
-                    where=where,
-                    are="is" if single else "are",
-                    have="has" if single else "have",
-                    their="its" if single else "their",
-                )
-                named = _some([_described(verified, row, state) for row in bad])
-                message = f"{len(bad)} of {int(of_type.sum())} '{name}' {said}: {named}"
-                findings.error(code, message, place, _way_out(verified, number, state), SETTING)
-    _tell_fewer_copies(verified)
-
-
-def _tell_fewer_copies(verified: Verified) -> None:
-    """What a place lacks that another has does no harm, but may cost."""
-    good = verified.states() == State.GOOD
-    for place in verified.places:
-        lacking = int((good[place.rows] & (place.states != State.GOOD)).sum())
-        if lacking:
-            message = f"{lacking} of {len(place.rows)} files at {place.url!r} cannot be used, other places have them"
-            verified.findings.warning("fewer-copies", message)
-
-
-def _where(verified: Verified, root: str) -> str:
-    if root != _REPOSITORY:
-        return repr(root)
-    urls = list(dict.fromkeys(each.url for each in verified.places if each.url not in set(verified.inputs.roots)))
-    return repr(urls[0]) if len(urls) == 1 else f"any of {', '.join(map(repr, urls))}"
-
-
-def _described(verified: Verified, row: int, state: State) -> str:
-    path = verified.inputs.paths[row]
-    if state != State.WRONG_SIZE:
-        return repr(path)
-    for place in verified.places:
-        (at,) = np.nonzero(place.rows == row)
-        if len(at) and place.states[at[0]] == State.WRONG_SIZE:
-            return f"{path!r} ({int(place.sizes[at[0]])} bytes, recorded {int(verified.inputs.sizes[row])})"
-    return repr(path)
-
-
-def _way_out(verified: Verified, type: int, state: State) -> str:
-    match state:
-        case State.UNREADABLE:
-            reasons = [each.reasons[type] for each in verified.places if type in each.reasons]
-            tried = (
-                f"one of each dataset type was tried: {reasons[0]}" if reasons else "the store refuses to tell of them"
-            )
-            return f"{tried}; --json lists all"
-        case State.ARCHIVED:
-            return "restore them: 'aws s3api restore-object'; --json lists all"
-    return "'rubincwl upload GRAPH --repo REPO --to URL' copies what is not there; --json lists all"
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_NAMED_AT_MOST])
-    rest = len(names) - _NAMED_AT_MOST
-    return shown if rest <= 0 else f"{shown} and {rest} more"
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from compiler.frontend.config import Settings
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from compiler.backends.pegasus import Known
     from compiler.certificate.jobs import JobsProof
     from compiler.jobs import JobGraph
     from compiler.rubin import QuantumGraph
@@ -33,11 +34,12 @@ def lower_to(
     out: Path,
     findings: Findings,
     observe: Callable[[str], AbstractContextManager[None]],
+    known: Known | None = None,
 ) -> None:
     """Write the Pegasus files of a workflow's jobs for the provider `target` into the folder `out`.
 
     Beside them stands ``quanta.parquet``, the table of what each job runs. Raises `CompileError` for every error in
-    the settings, and for what Pegasus cannot run.
+    the settings, and for what Pegasus cannot run. `known`: what was found out of existing files.
     """
     from compiler.backends import pegasus
     from compiler.quanta_table import write_table
@@ -47,7 +49,10 @@ def lower_to(
     with observe(f"lower to Pegasus on {target}"):
         own = Findings()
         chosen = pegasus.read_settings(ours, own)
-        own.items.extend(pegasus.lower(jobs, provider=load_provider(target, theirs), settings=chosen, out=out))
+        provider = load_provider(target, theirs)
+        own.items.extend(
+            pegasus.lower(jobs, provider=provider, settings=chosen, out=out, known=known or pegasus.Known())
+        )
     findings.items.extend(map(settings.placed, own))
     findings.raise_errors()
     with observe("write the table of quanta"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from rubincwl.cli.verb import Report, Verb
 if TYPE_CHECKING:
     from compiler.certificate import Certificate
     from compiler.driver import Choices
+    from compiler.inputs import Verified
 
 FILE = click.Path(path_type=Path)
 OF_TARGETS = ("bucket", "prefix", "region", "container", "setup_script", "inputs_at")
@@ -55,6 +57,7 @@ def _of_targets(verb: Callable[..., None]) -> Callable[..., None]:
         click.option("--container", metavar="IMAGE", help="Image with the science environment, for the target's jobs."),
         click.option("--setup-script", metavar="PATH", help="Script on the workers (or file:///... here) for it."),
         click.option("--config", type=FILE, help="A submit file of bps, with our keys beside; options go before it."),
+        click.option("--verify-inputs", is_flag=True, help="Look for every input in the stores before all else."),
     )
     for option in reversed(options):
         verb = option(verb)
@@ -77,7 +80,8 @@ def _choices(report: Report, target: str, options: Mapping[str, Any], **more: An
     configuration = read_config(options["config"], findings)
     findings.raise_errors()
     report.findings(findings)
-    return Choices(target, configuration.targets(target, given), configuration, **more)
+    verify = bool(options["verify_inputs"])
+    return Choices(target, configuration.targets(target, given), configuration, verify_inputs=verify, **more)
 
 
 @click.command("compile", cls=Verb)
@@ -99,9 +103,11 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
 
     more = {"repo": options["repo"], "container": options["cwl_container"], "overwrite": options["overwrite"]}
     choices = _choices(report, target, options, **more)
-    done = compile_folder(pipeline, graph, out, choices, report.stage)
+    with _told_in_full(report):
+        done = compile_folder(pipeline, graph, out, choices, report.stage)
     report.findings(done.findings)
     report.result = {"output": str(out), "summary": done.summary, "certificate": done.proofs()}
+    _tell_inputs(report, done.verified)
     _tell(report, done.certificate)
     if done.jobs is not None:
         report.say(done.summary["clusters"]["said"])
@@ -123,21 +129,46 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
 @click.argument("graph", type=FILE)
 @click.option("--against", type=FILE, metavar="OUT", help="Prove the folder of an earlier compile again.")
 @_target(default="cwl", help="Tell also what a compile for it would.")
+@click.option("--repo", type=FILE, help="The butler repository on this machine, of which inputs are verified.")
 @_of_targets
 @click.pass_obj
 def check(report: Report, /, pipeline: str, graph: Path, against: Path | None, target: str, **options: Any) -> None:
     """Tell every finding in PIPELINE and GRAPH and prove their translation; write nothing."""
     from compiler import driver
 
-    choices = _choices(report, target, options)
-    done = driver.check(pipeline, graph, against, report.stage, choices)
+    choices = _choices(report, target, options, repo=options["repo"])
+    with _told_in_full(report):
+        done = driver.check(pipeline, graph, against, report.stage, choices)
     report.findings(done.findings)
     report.result = {"certificate": done.proofs()}
+    _tell_inputs(report, done.verified)
     _tell(report, done.certificate)
     if done.jobs is not None:
         report.say(
             f"proved: {done.jobs.jobs:,} jobs run each of the {done.jobs.quanta:,} quanta once, and wait as they do"
         )
+
+
+@contextmanager
+def _told_in_full(report: Report) -> Iterator[None]:
+    """Findings name some of the inputs that are not as they should be; ``--json`` holds them all."""
+    from compiler.inputs import InputsError
+
+    try:
+        yield
+    except InputsError as error:
+        report.result = {"inputs": error.verified.to_json()}
+        raise
+
+
+def _tell_inputs(report: Report, verified: Verified | None) -> None:
+    if verified is None:
+        return
+    shown = report.result["inputs"] = verified.to_json()
+    sums = f", {shown['checksums']:,} with their SHA-256" if shown["checksums"] else ""
+    report.say(f"verified: {shown['files']:,} inputs, {shown['bytes']:,} bytes{sums}")
+    for each in shown["places"]:
+        report.say(f"  {each['good']:>9,} of {each['files']:,} at {each['url']}")
 
 
 def _contents(out: Path) -> Iterator[tuple[int, str]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rubincwl.cli.verb import Report, Verb
+
+if TYPE_CHECKING:
+    from providers.base import Access, Problem
 
 FILE = click.Path(path_type=Path)
 
@@ -74,30 +77,55 @@ def export_graph(report: Report, /, graph: Path, out: Path) -> None:
 @click.argument("graph", type=FILE)
 @click.option("--repo", type=FILE, required=True, help="The butler repository whose files GRAPH names.")
 @click.option("--to", "url", metavar="URL", required=True, help="Where to copy them: s3://bucket/prefix.")
+@click.option("--target", metavar="NAME", help="The target of --config whose settings say how the store is reached.")
+@click.option("--config", type=FILE, help="A submit file of bps, with our keys beside.")
 @click.pass_obj
-def upload(report: Report, /, graph: Path, repo: Path, url: str) -> None:
+def upload(report: Report, /, graph: Path, repo: Path, url: str, target: str | None, config: Path | None) -> None:
     """Copy the files that GRAPH takes from REPO to an object store; then compile with --inputs-at URL.
 
-    A file that is there with the same size is left alone; nothing is deleted.
+    A file that is there with the same size is left alone; nothing is deleted. Called again, it goes on.
     """
     from compiler.delivery import datastore_root
     from compiler.diagnostics import Findings
     from compiler.frontend.quantum_graph import read_quantum_graph
     from compiler.upload import upload as copy
 
+    if config is not None and target is None:
+        raise click.UsageError("--config says how stores of targets are reached: name one with --target")
+    access = _access(report, target, config, url)
     findings = Findings()
     with report.stage("read the quantum graph"):
         read = read_quantum_graph(graph, findings)
     report.findings(findings)
     with report.progress("upload") as advance:
-        done = copy(read, datastore_root(repo), url, advance)
+        done = copy(read, datastore_root(repo), url, advance, access)
     report.result = {
         "url": url,
         "copied": done.copied,
         "there_already": done.skipped,
         "bytes": done.bytes,
+        "bytes_there_already": done.bytes_there,
         "elsewhere": done.elsewhere,
     }
-    report.say(f"{done.copied} files copied to {url}, {done.skipped} there already")
+    report.say(
+        f"{done.copied:,} files ({done.bytes:,} bytes) copied to {url}, "
+        f"{done.skipped:,} ({done.bytes_there:,} bytes) there already"
+    )
     if done.elsewhere:
         report.say(f"{done.elsewhere} inputs are no files of the repository and stay where they are")
+
+
+def _access(report: Report, target: str | None, config: Path | None, url: str) -> Access | Problem | None:
+    """How the target's settings reach the store; None for what its client finds by itself."""
+    if target is None:
+        return None
+    from compiler.diagnostics import Findings
+    from compiler.frontend.config import read_config
+    from compiler.lowering import check_target
+
+    findings = Findings()
+    configuration = read_config(config, findings)
+    findings.raise_errors()
+    provider = check_target(target, configuration.targets(target, {}), findings)
+    report.findings(findings)
+    return provider.access(url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ import click
 
 if TYPE_CHECKING:
     from compiler.diagnostics import Diagnostic
+
+Advance = Callable[[int, "int | None"], None]
 
 WELL, FINDINGS, TOOL_FAILED, OUR_FAULT = 0, 1, 3, 70
 
@@ -57,11 +59,14 @@ class Report:
                 click.echo(render(each), err=True)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Show on a terminal that `name` is under way; tell its time and memory if verbose."""
+    def stage(self, name: str) -> Iterator[Advance]:
+        """Show on a terminal that `name` is under way; tell its time and memory if verbose.
+
+        Gives a function that shows there how many things of how many are done.
+        """
         start, cpu = time.perf_counter(), time.process_time()
-        with self._status(f"{name} ..."):
-            yield
+        with self._status(f"{name} ...") as show:
+            yield lambda done, total: show(f"{name} ... {done:,}" + (f" of {total:,}" if total is not None else ""))
         if self.verbosity >= 1 and not self.as_json:
             wall, cpu = time.perf_counter() - start, time.process_time() - cpu
             click.echo(f"{name + ':':<32}{wall:8.2f} s {cpu:8.2f} CPU s {_peak_mib():8,.0f} MiB at most", err=True)
@@ -72,14 +77,14 @@ class Report:
         return sys.stderr.isatty() and not self.as_json and self.verbosity >= 0
 
     @contextmanager
-    def _status(self, text: str) -> Iterator[None]:
+    def _status(self, text: str) -> Iterator[Callable[[str], None]]:
         if not self.on_terminal:
-            yield
+            yield lambda text: None
             return
         from rich.console import Console
 
-        with Console(stderr=True).status(text):
-            yield
+        with Console(stderr=True).status(text) as status:
+            yield status.update
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Any]:
