@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -114,15 +115,17 @@ class Copies:
         return labels | ({"MetadataDirective": "REPLACE"} if file.size <= MANAGED_COPY_THRESHOLD else {})
 
 
-def environment(access: Access | None) -> dict[str, str]:
-    """Variables by which the middleware reaches the store as `access` does; names and addresses, no secrets."""
-    options = access.options if access is not None else {}
-    endpoint, profile, token = (options.get(each) for each in ("endpoint_url", "profile", "token"))
-    found: dict[str, Any] = {}
-    if access is not None and SCHEMES.get(access.protocol) == "s3":
+def environment(reach: Access | Problem) -> dict[str, str]:
+    """Variables by which the middleware reaches a store in the same way: names and addresses, no secrets."""
+    if isinstance(reach, Problem):
+        return {}
+    endpoint, profile, token = (reach.options.get(each) for each in ("endpoint_url", "profile", "token"))
+    found: dict[str, Any]
+    if SCHEMES.get(reach.protocol) == "s3":
         found = {"S3_ENDPOINT_URL": endpoint, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_PROFILE": profile}
-    elif access is not None:
-        found = {"STORAGE_EMULATOR_HOST": endpoint, "GOOGLE_APPLICATION_CREDENTIALS": token}
+    else:
+        keys = token if isinstance(token, str) and os.path.isfile(token) else None
+        found = {"STORAGE_EMULATOR_HOST": endpoint, "GOOGLE_APPLICATION_CREDENTIALS": keys}
     return {name: value for name, value in found.items() if isinstance(value, str)}
 
 

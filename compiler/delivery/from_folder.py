@@ -41,7 +41,16 @@ def deliver(
     lost = [each for each in whole.outputs if each.name not in found]
     registration = Registration(out, where, whole, there, lost, incomplete=bool(missing))
     command = registration.carry_out(register)
-    return Delivery(where, whole.run, delivered, there_already, len(absent), len(missing), register=command)
+    return Delivery(
+        where,
+        whole.run,
+        delivered,
+        there_already,
+        len(absent),
+        len(missing),
+        register=command,
+        registry=registration.registry,
+    )
 
 
 def _put(outputs: Sequence[Output], source: Path, repo: str, ask: bool) -> tuple[int, int]:

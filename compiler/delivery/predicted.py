@@ -26,6 +26,8 @@ class Output:
     """lsst.daf.butler.DatasetRef"""
     target: Any
     """lsst.resources.ResourcePath"""
+    initial: bool = False
+    """Whether the init job makes it, of which there is no record; it is never legitimately absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Delivery:
     """Copied inside a store."""
     register: str | None = None
     """The command that is still to be run, where the registry can be reached; None if it was run."""
+    registry: str = ""
+    """Where the registry is, and so where the command runs."""
 
 
 def require(out: Path, *parts: Path) -> None:
@@ -97,6 +101,7 @@ def _predicted(graph: Path, repo: str) -> Prediction:
     mocks = quantum_runner.register_mocks(kind.storageClass_name for kind in types.values())
     models = [*whole.init_quanta.root, *whole.quantum_datasets.values()]
     refs = [whole.make_dataset_ref(d) for model in models for row in model.outputs.values() for d in row]
+    initial = {d.dataset_id for model in whole.init_quanta.root for row in model.outputs.values() for d in row}
     try:
         butler = QuantumBackedButler.from_predicted(
             repo, (), {ref.id for ref in refs}, whole.pipeline_graph.universe, {}, dataset_types=types
@@ -105,15 +110,15 @@ def _predicted(graph: Path, repo: str) -> Prediction:
         raise no_repository(repo, str(error)) from error
     with butler:
         places = butler.get_many_uris(refs, predict=True)
-    return Prediction([_output(ref, places[ref]) for ref in refs], whole.header.output_run, mocks)
+    return Prediction([_output(ref, places[ref], ref.id in initial) for ref in refs], whole.header.output_run, mocks)
 
 
-def _output(ref: Any, place: Any) -> Output:
+def _output(ref: Any, place: Any, initial: bool) -> Output:
     if place.primaryURI is None or place.componentURIs:
         message = f"the repository would store '{ref.datasetType.name}' as several files, which is not supported"
         raise ToolError([Diagnostic("unsupported-composite", message)])
     name = quantum_runner.dataset_name(ref.datasetType.name, ref.dataId.required_values)
-    return Output(name, ref, place.primaryURI.replace(fragment=""))
+    return Output(name, ref, place.primaryURI.replace(fragment=""), initial)
 
 
 def kept(out: Path) -> Callable[[str], bool]:

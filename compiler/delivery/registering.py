@@ -52,6 +52,10 @@ class Registration:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables by which the middleware finds the store, beside those of this process."""
 
+    @property
+    def registry(self) -> str:
+        return registry_of(self.repo)
+
     def carry_out(self, register: bool) -> str | None:
         """Register, or write what is to be registered and return the command."""
         if not register:
@@ -72,7 +76,7 @@ class Registration:
         about = {
             "format": "rubincwl registration 1",
             "repository": self.repo,
-            "registry": registry_of(self.repo),
+            "registry": self.registry,
             "run": self.whole.run,
             "graph": str(GRAPH),
             "complete": not self.incomplete,
@@ -111,7 +115,7 @@ class Registration:
         if ran.returncode:
             said = "\n".join(f"    | {line}" for line in ran.stdout.splitlines()[-20:])
             message = f"'{what}' exited with {ran.returncode}: the files are in place, not registered\n{said}"
-            help = f"the registry is {registry_of(self.repo)}; deliver again where it can be reached"
+            help = f"the registry is {self.registry}; deliver again where it can be reached"
             raise ToolError([Diagnostic("registration-failed", message, help=help)])
 
 

@@ -107,7 +107,7 @@ def _divide(source: Client, outputs: Sequence[Output], told: Told) -> Staged:
             if size != record[0]:
                 damaged.append(f"{output.name} ({size} bytes, not {record[0]})")
         else:
-            (small if size <= _MARKER_AT_MOST else files).append(File(output, size, sha256))
+            (small if size <= _MARKER_AT_MOST and not output.initial else files).append(File(output, size, sha256))
     if damaged:
         message = f"{len(damaged)} outputs have another size than their quanta's records say: {some(damaged)}"
         raise ToolError([Diagnostic("damaged-output", message, Origin(source.url), "run those quanta again")])

@@ -6,7 +6,7 @@ of small files of which no record tells, the first bytes: whether they mark an a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,8 +15,11 @@ from compiler.delivery.predicted import GRAPH, Delivery, Output, kept, predicted
 from compiler.delivery.registering import Registration, refuse_registered, unregistered
 from compiler.delivery.staged import Staged, staged
 from compiler.diagnostics import CompileError, Diagnostic, Origin, ToolError
-from providers.base import Access
+from providers.base import Access, Problem
 from providers.storage import StorageError, default_access, open_client
+
+AccessOf = Callable[[str], Access | Problem]
+"""How a URL is reached."""
 
 
 def deliver_within_store(
@@ -24,14 +27,14 @@ def deliver_within_store(
     repo: Path | str,
     outputs_at: str,
     *,
-    access: Access | None = None,
+    access: AccessOf | None = None,
     incomplete: bool = False,
     register: bool = True,
     observe: Observe | None = None,
 ) -> Delivery:
     """Copy what a run left at `outputs_at` to where the repository keeps its files, in the same store, and register.
 
-    `access`: how this machine reaches the store; as its client finds out by itself if None. Otherwise as
+    `access` says how this machine reaches the store, by default as its client finds out by itself. Otherwise as
     `compiler.delivery.deliver`. Raises `CompileError` if the repository's files are in no such store, `ToolError` if
     the store refuses.
     """
@@ -39,7 +42,7 @@ def deliver_within_store(
     require(out, GRAPH)
     whole = predicted(out / GRAPH, where)
     _refuse_other_stores(outputs_at, whole.outputs, where)
-    reach = access or default_access(outputs_at)
+    reach = (access or default_access)(outputs_at)
     try:
         source = open_client(outputs_at, reach)
         found = staged(source, whole.outputs)
@@ -53,7 +56,7 @@ def deliver_within_store(
         raise ToolError([Diagnostic(error.problem.code, error.problem.message, help=error.problem.help)]) from error
     there = [each.output for each in found.files]
     words = ("--outputs-at", outputs_at)
-    registration = Registration(out, where, whole, there, found.unfound, bool(missing), words, environment(access))
+    registration = Registration(out, where, whole, there, found.unfound, bool(missing), words, environment(reach))
     command = registration.carry_out(register)
     return Delivery(
         where,
@@ -65,6 +68,7 @@ def deliver_within_store(
         len(found.unfound) - missing,
         sum(each.size for each in copied),
         command,
+        registration.registry,
     )
 
 

@@ -32,6 +32,14 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """Inputs that a run fetched from stores."""
+
+    objects: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What a run did."""
 
@@ -44,6 +52,8 @@ class Run:
     """The folder with every dataset, marker and record."""
     seconds: float
     delivery: Delivery | None
+    fetched: Fetched | None = None
+    """What came from stores; None if all inputs are on this machine."""
     sent: Sent | None = None
     """What went to a store."""
 
@@ -93,11 +103,11 @@ def run(
     needs = check_before(out, engine, jobs, where)
     if tell is not None:
         tell(needs.findings)
-    ran, reused = execute(out, needs, jobs, observe or (lambda event, jobs: None))
+    ran, reused, fetched = execute(out, needs, jobs, observe or (lambda event, jobs: None))
     repo = repo if repo is not None else linked_repository(out)
     sent = upload_outputs(out, outputs_to, reach) if outputs_to is not None else None
     delivery = put_back(out, repo) if deliver and repo is not None else None
-    return Run(needs.jobs, ran, reused, out / "run" / "outputs", time.monotonic() - began, delivery, sent)
+    return Run(needs.jobs, ran, reused, out / "run" / "outputs", time.monotonic() - began, delivery, fetched, sent)
 
 
 def _inputs(

@@ -16,9 +16,9 @@ from typing import IO, Any, Literal
 
 from compiler.delivery import OUTPUTS
 from compiler.diagnostics import Diagnostic, Origin, ToolError
-from compiler.engines import Event
+from compiler.engines import Event, Fetched
 from compiler.engines.checks import Needs
-from compiler.engines.cwltool_stores import REFUSED
+from compiler.engines.cwltool_stores import FETCHED, REFUSED
 from compiler.runtime.quantum_runner import RECORD_PREFIX, SIGNAL
 
 _LINE = re.compile(r"rubincwl: (start|done|failed) (.*?\})(?: |$)")
@@ -43,11 +43,14 @@ class _Heard:
     """By step: wall times in seconds that were over."""
     refused: list[str] = field(default_factory=list)
     """Inputs that a store did not give, in words."""
+    fetched: Fetched | None = None
     last: deque[str] = field(default_factory=lambda: deque(maxlen=20))
 
 
-def execute(out: Path, needs: Needs, jobs: int | None, observe: Callable[[Event, int], None]) -> tuple[int, int]:
-    """Run OUT/workflow.cwl; returns how many jobs ran and how many an earlier run had done.
+def execute(
+    out: Path, needs: Needs, jobs: int | None, observe: Callable[[Event, int], None]
+) -> tuple[int, int, Fetched | None]:
+    """Run OUT/workflow.cwl; returns how many jobs ran, how many an earlier run had done, and what came from stores.
 
     Raises `ToolError` naming every failed quantum.
     """
@@ -78,7 +81,7 @@ def execute(out: Path, needs: Needs, jobs: int | None, observe: Callable[[Event,
     _keep_records(run, heard)
     if heard.failed or code:
         raise ToolError(_findings(out, heard, code, needs.jobs))
-    return heard.done, heard.reused
+    return heard.done, heard.reused, heard.fetched
 
 
 def _command(out: Path, jobs: int | None, needs: Needs) -> list[str]:
@@ -112,6 +115,8 @@ def _events(stream: IO[str], log: IO[str], heard: _Heard) -> Iterator[Event]:
         elif _REUSED in line:
             heard.reused += 1
             yield Event("reused", "", line)
+        elif line.startswith(FETCHED):
+            heard.fetched = Fetched(*json.loads(line.removeprefix(FETCHED)))
         elif line.startswith(REFUSED):
             heard.refused.append(line.removeprefix(REFUSED))
         elif found := _LINE.search(line):

@@ -23,7 +23,7 @@ REFUSED = "rubincwl: cannot fetch "
 _CREDENTIALS = ("AWS_", "S3_ENDPOINT", "GOOGLE_", "GCSFS_", "FSSPEC_")
 """How names of variables begin that only clients of stores read."""
 FETCHED = "rubincwl: fetched "
-"""How the line begins that tells, at the end, how many objects came from stores."""
+"""How the line begins that tells, at the end, how many objects came from stores, and their bytes: ``[3, 1427]``."""
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     try:
         code = int(run(arguments, runtimeContext=context))
     finally:
-        print(f"{FETCHED}{cache.fetched} objects, {cache.bytes} bytes", file=sys.stderr, flush=True)
+        print(f"{FETCHED}{json.dumps([cache.fetched, cache.bytes])}", file=sys.stderr, flush=True)
     return code
 
 

@@ -39,7 +39,7 @@ class Sent:
 
 
 def upload_outputs(out: Path, url: str, access: AccessOf = default_access, observe: Observe | None = None) -> Sent:
-    """Copy every file of OUT/run/outputs to `url`, and the records of all quanta in one file, as a cloud's run leaves them.
+    """Copy every file of OUT/run/outputs to `url`, and the records of all quanta in one file, as on a cloud.
 
     A file that is there with the same content is left alone; nothing is deleted, and what is interrupted on its way is
     not there at all. Raises `CompileError` for what is no URL of a store, `ToolError` if the store refuses.

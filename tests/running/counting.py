@@ -35,16 +35,18 @@ class Passed:
     requests: list[Request] = field(default_factory=list)
 
     def reads(self) -> list[Request]:
-        """Answers with the content of an object in a bucket, by S3's interface or by Google's."""
+        """Answers with the content of an object, by S3's interface or by Google's."""
         return [
             each
             for each in self.requests
-            if each.method == "GET"
-            and each.received
-            and each.status in (200, 206)
-            and ("alt=media" in each.query or (each.path.strip("/").count("/") and not each.path.startswith("/storage/")))
-            and "list-type" not in each.query
+            if each.method == "GET" and each.received and each.status in (200, 206) and _is_content(each)
         ]
+
+
+def _is_content(request: Request) -> bool:
+    if request.path.startswith(("/storage/", "/download/")):
+        return "alt=media" in request.query
+    return "/" in request.path.strip("/") and "list-type" not in request.query
 
 
 @contextmanager
