@@ -30,7 +30,7 @@ CONFIGURATIONS = (
 )
 OF_THE_TARGET = re.compile(
     r"summary.json|rubincwl.lock|pegasus/([\w-]+\.)?(sites|replicas|transformations).yml|pegasus/pegasus.properties|"
-    r"pegasus/\w+.sh"
+    r"pegasus/head-node.json|pegasus/\w+.sh"
 )
 """Paths of the files that may differ; of a partitioned workflow each part has its replicas."""
 
