@@ -7,14 +7,11 @@ shapes are those that libcloud recorded.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from providers.provisioning.base import Choice
 from providers.provisioning.gce import GCE
@@ -61,6 +58,8 @@ class Google:
     operations: dict[str, tuple[float, Json, tuple[int, str, str] | None]] = field(default_factory=dict)
     full: set[tuple[str, str, str | None]] = field(default_factory=set)
     """Machine, market and zone (None: any) without capacity."""
+    cannot: tuple[int, str, str] | None = None
+    """How every machine fails to start: status, code, message."""
     exhausted: str = "ZONE_RESOURCE_POOL_EXHAUSTED"
     types: dict[str, tuple[int, tuple[str, ...]]] = field(
         default_factory=lambda: {
@@ -377,6 +376,8 @@ class Google:
 
     def _cannot(self, body: Json, zone: str) -> tuple[int, str, str] | None:
         """What Google finds out while it tries."""
+        if self.cannot:
+            return self.cannot
         machine = body["machineType"].rpartition("/")[2]
         market = "spot" if body["scheduling"]["provisioningModel"] == "SPOT" else "on-demand"
         if {(machine, market, zone), (machine, market, None)} & self.full:
@@ -434,51 +435,6 @@ class Google:
     def _destroy_version(self, ask: Ask, name: str, version: str) -> Answer:
         self.things[f"secrets/{name}"]["_versions"][version] = None
         return 200, {"state": "DESTROYED"}
-
-
-class Server(ThreadingHTTPServer):
-    """Speaks for one `Google` at a time."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.google = Google()
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    def new(self, **account: Any) -> Google:
-        """An empty account, reached at this server from now on."""
-        self.google = Google(url=f"http://127.0.0.1:{self.server_address[1]}", **account)
-        return self.google
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # One packet an answer: two would wait for each other 40 ms.
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: Server
-
-    def _do(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length) or b"{}")
-        parts = urlsplit(self.path)
-        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        found = self.server.google.answer(self.command, unquote(parts.path), query, body, dict(self.headers))
-        if found is None:
-            self.close_connection = True
-            return
-        data = json.dumps(found[1]).encode()
-        self.send_response(found[0])
-        self.send_header("Content-Type", "application/json; charset=UTF-8")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_POST = do_DELETE = _do  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
 
 
 def _place(path: str) -> tuple[str, str]:

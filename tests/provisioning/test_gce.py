@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from providers.provisioning.base import ClusterPlan
 
-from .cloud_contract import CloudContract, World, faults, small_plan
-from .fake_gce import How, Server
+from .cloud_contract import CloudContract, World, faults
+from .fake_gce import How
+from .fake_gce_server import Server, gce_plan
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "ya29.of-the-test")
-
-
-def gce_plan() -> ClusterPlan:
-    plan = small_plan("gcp", "us-central1", head="e2-standard-2", worker="n2-standard-8")
-    return replace(plan, identity="nodes")
-
-
+@pytest.mark.usefixtures("google_token")
 class TestGCE(CloudContract):
     @pytest.fixture
-    def new(self, server: Server) -> Callable[[], World]:
-        return server.new
+    def new(self, google_server: Server) -> Callable[[], World]:
+        return google_server.new
 
     @pytest.fixture
     def plan(self) -> ClusterPlan:
         return gce_plan()
 
 
+def head_alone(plan: ClusterPlan) -> ClusterPlan:
+    return replace(plan, groups=plan.groups[:1])
+
+
+@pytest.mark.usefixtures("google_token")
+def test_an_operation_that_ends_badly_leaves_nothing(google_server: Server) -> None:
+    table = list(faults(lambda: google_server.new(how="operation"), head_alone(gce_plan())))
+    assert [each for each in table if each.left_by_next] == []
+    assert any(each.told for each in table)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.usefixtures("google_token")
 @pytest.mark.parametrize("how", ["busy", "dropped", "operation"])
-def test_whatever_way_a_single_call_fails_nothing_is_left(server: Server, how: How) -> None:
-    table = list(faults(lambda: server.new(how=how), gce_plan()))
+def test_whatever_way_a_single_call_fails_nothing_is_left(google_server: Server, how: How) -> None:
+    # Pages of two, so that each single page fails too.
+    table = list(faults(lambda: google_server.new(how=how, page=2), gce_plan()))
     assert [each for each in table if each.left_by_next] == []
     # What is only busy is asked again, and the user sees nothing of it.
     assert any(each.told for each in table) == (how == "operation")

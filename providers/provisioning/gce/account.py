@@ -126,7 +126,7 @@ def _driver_class() -> type:
             self.gce_params = None
 
         def morph_action_hook(self, action: str) -> str:
-            return urljoin(f"{self.request_path}/", action)
+            return urljoin(f"{self.request_path}/", action.lstrip("/"))
 
         def pre_connect_hook(self, params: Any, headers: dict[str, str]) -> tuple[Any, dict[str, str]]:
             self.credentials.before_request(self.renewal, self.method, self.action, headers)
