@@ -4,7 +4,7 @@ from providers.storage.access import default_access
 from providers.storage.client import ABSENT, SHA256_KEY, UNKNOWN, Client, Entry, open_client
 from providers.storage.faults import StorageError
 from providers.storage.listing import Listing, Observe, list_files
-from providers.storage.survey import Survey, probe, survey
+from providers.storage.search import Survey, probe, survey
 
 __all__ = [
     "ABSENT",
