@@ -206,7 +206,8 @@ class _Prover:
             self._broken("no --staging-site is given", "plan.sh", options.line)
         if options.results != options.staging:
             message = f"results go to {options.results!r}, files are staged at {options.staging!r}"
-            self._broken(f"{message}: a copy between two sites", "plan.sh", options.line)
+            line = options.results_line if options.staging == options.variable else options.line
+            self._broken(f"{message}: a copy between two sites", "plan.sh", line)
         for option, line in options.others:
             self._broken(f"the option {option} may send files another way", "plan.sh", line)
 

@@ -77,6 +77,8 @@ class StagingOptions:
     variable: str = ""
     """What ``RUBINCWL_STAGING`` is set to."""
     line: int = 1
+    """Of the option that names the staging site."""
+    results_line: int = 1
     others: list[tuple[str, int]] = field(default_factory=list)
     """Options that choose places, with their lines, that ours never gives."""
 
@@ -104,6 +106,6 @@ def _take(found: StagingOptions, option: str, value: str, line: int) -> None:
     if option == "--staging-site":
         found.staging, found.line = value.removeprefix("compute="), line
     elif option == "--output-sites":
-        found.results = value
+        found.results, found.results_line = value, line
     elif option in _PLACES:
         found.others.append((option, line))
