@@ -16,15 +16,15 @@ Runtime = Literal["apptainer", "docker"]
 HEAD_METADATA = "rubincwl-head"
 """Key of a worker's own metadata whose value is the head's private address, on clouds without a store of secrets."""
 
+NEEDS_SOURCE = {"apptainer": "Debian 13 has no package apptainer"}
+"""What a node can be asked to have and Debian does not."""
+
 _CLUSTER = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _KEY_BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _SHORTEST_LEASE_S = 15 * 60
 _SHORTEST_IDLE_S = 10 * 60
-_NEEDS_SOURCE = {
-    "apptainer": "Debian 13 has no package apptainer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,9 @@ def _software(node: Node) -> list[Problem]:
         elif "signed-by=$KEY_FILE" not in source.line or not source.key.lstrip().startswith(_KEY_BLOCK):
             message = f"packages of the source {source.name!r} would not be verified"
             found.append(Problem("unsigned-apt-source", message, "give its public key, and [signed-by=$KEY_FILE]"))
-    if not node.head and node.runtime in _NEEDS_SOURCE and not node.apt_sources:
+    if not node.head and node.runtime in NEEDS_SOURCE and not node.apt_sources:
         way = "give a source of packages that has it, an image that has it with no runtime named, or take docker"
-        found.append(Problem("no-apt-source", f"{_NEEDS_SOURCE[node.runtime]}", way))
+        found.append(Problem("no-apt-source", NEEDS_SOURCE[node.runtime], way))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from providers.provisioning.base import TAG
-from providers.provisioning.cloud_init.node import HEAD_METADATA, Node, secret_name
+from providers.provisioning.cloud_init.node import HEAD_METADATA, NEEDS_SOURCE, Node, secret_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,12 +43,12 @@ def user_data(node: Node) -> str:
         "bootcmd": [_render("lease.sh", lease_s=node.lease_s)],
         "users": _users(node),
         "write_files": [_file(path, text, mode) for path, (text, mode) in files(node).items()],
-        "apt": {"sources": {f"{s.name}.list": {"source": s.line, "key": s.key} for s in node.apt_sources}},
+        "apt": {"sources": sources(node)},
         "package_update": True,
         "packages": packages(node),
         "runcmd": commands(node),
     }
-    if not node.apt_sources:
+    if not document["apt"]["sources"]:
         del document["apt"]
     if not document["users"]:
         del document["users"]
@@ -78,6 +78,13 @@ def files(node: Node) -> dict[str, tuple[str, str]]:
         f"{_UNITS}/rubincwl-idle.timer": (_timer("Looks for work", 60, 0), "0644"),
     }
     return written | _joining(node)
+
+
+def sources(node: Node) -> dict[str, dict[str, str]]:
+    """Repositories of packages beside Debian's, where the node installs anything that is not Debian's."""
+    if not node.packages and (node.head or node.runtime not in NEEDS_SOURCE):
+        return {}
+    return {f"{each.name}.list": {"source": each.line, "key": each.key} for each in node.apt_sources}
 
 
 def packages(node: Node) -> list[str]:
