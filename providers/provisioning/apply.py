@@ -43,6 +43,7 @@ class Applied:
     standing: Standing
     """At the end."""
     made: tuple[Resource, ...]
+    """Firewalls that were changed are among them."""
     removed: tuple[Resource, ...]
     """Nodes that had stopped and were in the way."""
     failures: tuple[Problem, ...]
@@ -50,7 +51,7 @@ class Applied:
     @property
     def complete(self) -> bool:
         """Whether all of the plan is there."""
-        return not self.failures and not self.standing.missing
+        return not self.failures and not self.standing.missing and not self.standing.doors
 
     @property
     def changed(self) -> bool:
@@ -71,7 +72,7 @@ class _Work:
 
 
 def apply(cloud: Cloud, plan: ClusterPlan, tell: Tell = lambda text: None, sleep: Sleep = time.sleep) -> Applied:
-    """Make what is missing of `plan`; whatever is there already stays as it is.
+    """Make what is missing of `plan`; whatever is there already stays as it is, but for who may come in.
 
     A call that fails is told in `Applied.failures`; what was made stays, and the next `apply` finishes it or `destroy`
     removes it. The same holds for an interruption at any moment. Raises `RefusedError`, before anything is made, where
@@ -98,8 +99,9 @@ def _prepare(work: _Work, there: Iterable[Resource]) -> bool:
     except CloudError as reason:
         work.failures.append(_failed("what nodes need before they start", reason))
         return False
+    names = {each.name for each in there}
     for each in made:
-        work.tell(f"made the {each.kind} {each.name}")
+        work.tell(f"{'changed' if each.name in names else 'made'} the {each.kind} {each.name}")
     work.made += made
     return True
 

@@ -206,7 +206,11 @@ class Cloud(Protocol):
         ...
 
     def prepare(self, plan: ClusterPlan, there: Iterable[Resource]) -> tuple[Resource, ...]:
-        """Make what nodes need before they start (firewall, key), unless it is among `there`; returns what it made."""
+        """Make what nodes need before they start (firewall, key), unless it is among `there`.
+
+        A firewall that was made for other settings is brought to those of the plan, under nodes that work too: who
+        moves house must be able to let himself in. Returns what it made or changed.
+        """
         ...
 
     def start(self, plan: ClusterPlan, group: Group, choice: Choice, number: int) -> Resource:

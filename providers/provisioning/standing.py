@@ -24,8 +24,15 @@ class Standing:
     """Nodes that have stopped and stand in the way of new ones, or still cost."""
     extra: tuple[Resource, ...]
     """Nodes that work and are not in the plan."""
+    doors: tuple[Resource, ...]
+    """Firewalls that were made for other settings; the next `apply` changes them."""
     differences: tuple[Problem, ...]
-    """What is there and is otherwise than planned; it is told and never changed."""
+    """What else is there and otherwise than planned; it is told and never changed."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.missing or self.ended or self.doors)
 
     @property
     def alive(self) -> tuple[Resource, ...]:
@@ -62,8 +69,8 @@ def stand(plan: ClusterPlan, there: Iterable[Resource]) -> Standing:
         tuple(where for name, where in planned.items() if name not in kept),
         tuple(ended),
         (*extra, *doubles),
+        tuple(each for each in there if each.kind == "firewall" and each.made_of and each.made_of != plan.made_of),
         (
-            *_doors(plan, there),
             *(each for node in kept.values() for each in _node(planned[node.name][0], node)),
             *(_extra(node) for node in extra),
             *(_double(node) for node in doubles),
@@ -73,14 +80,6 @@ def stand(plan: ClusterPlan, there: Iterable[Resource]) -> Standing:
 
 
 _AGAIN = "destroy the cluster and apply again"
-
-
-def _doors(plan: ClusterPlan, there: Iterable[Resource]) -> Iterable[Problem]:
-    """Firewalls that were made for other settings."""
-    for each in there:
-        if each.kind == "firewall" and each.made_of and each.made_of != plan.made_of:
-            message = f"'{each.name}' lets others in, or stands elsewhere, than the settings say now"
-            yield Problem("differs-from-plan", message, _AGAIN, "cluster.ssh_from")
 
 
 def _node(group: Group, node: Resource) -> Iterable[Problem]:

@@ -120,8 +120,10 @@ def apply(report: Report, /, target: str, config: Path | None, name: str | None,
         standing = stand(planned, cloud.find(planned.name))
     there, missing = len(standing.kept), len(standing.missing)
     report.say(f"{there} of its machines are there, {missing} are to be started")
-    if missing or standing.ended:
-        _ask(report, yes, f"Start {missing} machines on {target}?")
+    if standing.doors:
+        report.say("others may come in than the settings say now; that is changed")
+    if not standing.settled:
+        _ask(report, yes, f"Start {missing} machines on {target}?" if missing else f"Change this on {target}?")
     with _cloud_calls(), _interrupted("apply again finishes it, destroy removes it"):
         try:
             done = make(cloud, planned, _progress(report), time.sleep)
@@ -139,7 +141,7 @@ def apply(report: Report, /, target: str, config: Path | None, name: str | None,
     _say_applied(report, planned, done.standing.kept, done.changed, done.complete)
     _failed(done.failures)
     if not done.complete:
-        _failed((_missing(len(done.standing.missing)),))
+        _failed((_incomplete(len(done.standing.missing)),))
 
 
 @provision.command("status", cls=Verb)
@@ -282,11 +284,12 @@ def _failed(problems: tuple[Problem, ...], more: str | None = None) -> None:
         raise ToolError([*found, Diagnostic("left-behind", more, severity="warning")] if more else found)
 
 
-def _missing(count: int) -> Problem:
+def _incomplete(missing: int) -> Problem:
     from providers import Problem
 
     help = "provision status shows what is there; apply again"
-    return Problem("incomplete", f"{count} machines of the plan are not there", help)
+    what = f"{missing} machines of the plan are not there" if missing else "others may still come in than planned"
+    return Problem("incomplete", what, help)
 
 
 def _show_plan(report: Report, planned: ClusterPlan) -> None:

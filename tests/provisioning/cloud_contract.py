@@ -293,16 +293,18 @@ class CloudContract:
         assert [each.code for each in fewer.standing.differences] == ["not-in-plan"]
         assert len(self.nodes(world, plan)) == 4
 
-    def test_who_may_come_in_is_told_and_not_changed_under_a_running_cluster(
-        self, world: World, plan: ClusterPlan
-    ) -> None:
+    def test_who_may_come_in_is_changed_under_a_running_cluster_and_told(self, world: World, plan: ClusterPlan) -> None:
         _apply(world, plan)
-        before, left = world.changes(), world.left()
-        done = _apply(world, replace(plan, ssh_from=("198.51.100.0/24",)))
+        left, nodes = world.left(), set(self.nodes(world, plan))
+        moved = replace(plan, ssh_from=("198.51.100.0/24",))
+        done = _apply(world, moved)
         assert done.complete
-        assert not done.changed
-        assert {each.code for each in done.standing.differences} == {"differs-from-plan"}
-        assert (world.changes(), world.left()) == (before, left)
+        assert {each.kind for each in done.made} == {"firewall"}
+        assert set(self.nodes(world, plan)) == nodes
+        assert world.left() == left
+        before = world.changes()
+        assert not _apply(world, moved).changed
+        assert world.changes() == before
 
     def test_user_data_beyond_the_limit_is_refused_before_anything_is_made(
         self, world: World, plan: ClusterPlan

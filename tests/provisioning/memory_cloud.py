@@ -13,9 +13,13 @@ from providers.provisioning.base import (
     CloudError,
     ClusterPlan,
     Group,
+    Kind,
     Resource,
     node_name,
 )
+
+KINDS: tuple[Kind, ...] = ("firewall", "key")
+"""What nodes need before they start."""
 
 
 @dataclass
@@ -101,16 +105,18 @@ class MemoryCloud:
             )
 
     def prepare(self, plan: ClusterPlan, there: Iterable[Resource]) -> tuple[Resource, ...]:
-        known = {each.name for each in there}
+        known = {each.name: each for each in there}
         made = []
-        for kind in ("firewall", "key"):
+        for kind in KINDS:
             name = f"{plan.name}-{kind}"
-            if name in known:
+            made_of = plan.made_of if kind == "firewall" else ""
+            if name in known and known[name].made_of == made_of:
                 continue
             with self._call(f"make {kind}"):
-                if not any(each.name == name for each, _ in self._memory.things.values()):
-                    thing = Resource(kind, f"{kind}-{self._memory.made}", name, made_of=plan.made_of)  # type: ignore[arg-type]
-                    self._put(replace(thing, made_at=None), plan.tags())
+                same = [each for each, _ in self._memory.things.values() if each.name == name]
+                thing = Resource(kind, same[0].id if same else f"{kind}-{self._memory.made}", name, made_of=made_of)
+                if same != [thing]:
+                    self._put(thing, plan.tags())
                     made.append(thing)
         return tuple(made)
 

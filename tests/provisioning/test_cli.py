@@ -196,10 +196,19 @@ def test_a_quota_too_small_is_exit_code_1_and_nothing_is_made(memory: Memory, ca
 
 def test_what_differs_from_the_plan_is_a_warning(memory: Memory, call: Any, config: Path) -> None:
     call("apply", "--yes")
+    config.write_text(CONFIG.replace("limits:", "lease: 10h\n      limits:"))
+    done = call("apply")
+    assert done.code == 0
+    assert "warning[differs-from-plan]: 'dark-head-1' was set up otherwise" in done.err
+
+
+def test_who_may_come_in_is_changed_after_asking(memory: Memory, call: Any, config: Path) -> None:
+    call("apply", "--yes")
     config.write_text(CONFIG.replace("192.0.2.0/24", "198.51.100.0/24"))
+    assert call("apply").code == 2
     done = call("apply", "--yes")
     assert done.code == 0
-    assert "warning[differs-from-plan]: 'dark-firewall'" in done.err
+    assert "changed the firewall dark-firewall" in done.err
 
 
 def test_destroy_names_what_is_left(memory: Memory, call: Any, monkeypatch: pytest.MonkeyPatch) -> None:

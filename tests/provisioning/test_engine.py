@@ -166,7 +166,6 @@ def test_machines_of_unknown_price_that_run_already_keep_a_limited_cluster_from_
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        (replace(PLAN, ssh_from=("198.51.100.0/24",)), "dark-firewall"),
         (replace(PLAN, groups=(replace(PLAN.groups[0], user_data="#other"), PLAN.groups[1])), "dark-head-1"),
         (replace(PLAN, groups=(replace(PLAN.groups[0], disk_gib=99), PLAN.groups[1])), "dark-head-1"),
     ],
