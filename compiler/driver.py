@@ -20,6 +20,7 @@ from compiler.shards import can_shard
 from compiler.summary import json_text, summarise, summarise_jobs
 
 if TYPE_CHECKING:
+    from compiler.backends.pegasus import HeadNodeProof
     from compiler.certificate import Certificate
     from compiler.certificate.jobs import JobsProof
     from compiler.inputs import Verified
@@ -69,6 +70,8 @@ class Compiled:
     """The second proof, for targets with jobs."""
     verified: Verified | None = None
     """Where the inputs are, if they were looked for."""
+    head_node: HeadNodeProof | None = None
+    """That no payload passes the submit host, for targets with jobs."""
 
     def proofs(self) -> dict[str, Any]:
         """As ``certificate.json``."""
@@ -85,6 +88,8 @@ class Checked:
     findings: Findings
     verified: Verified | None = None
     """Where the inputs are, if they were looked for."""
+    head_node: HeadNodeProof | None = None
+    """That no payload passes the submit host, for targets with jobs."""
 
     def proofs(self) -> dict[str, Any]:
         """As ``certificate.json``."""
@@ -128,7 +133,7 @@ def compile_folder(
             # What was written is proved, not what was meant to be written.
             document, job_order = read_folder(draft)
             certificate = _hold(certify(document, job_order, quanta), findings)
-        lowered = proof = None
+        lowered = proof = head_node = None
         if choices.target != PORTABLE:
             from compiler.lowering import lower_to, prove_jobs
             from compiler.verification import known_of
@@ -140,11 +145,12 @@ def compile_folder(
                 jobs = expand(document, job_order, name, prepared.keep)
             del document, job_order
             known = None if verified is None else known_of(verified)
-            lower_to(choices.target, jobs, choices.settings, draft / "pegasus", findings, observe, known)
+            folder = draft / "pegasus"
+            head_node = lower_to(choices.target, jobs, choices.settings, folder, findings, observe, known)
             lowered = summarise_jobs(quanta, jobs)
             del jobs  # large, and written
             with observe("prove the jobs"):
-                proof = _hold_jobs(prove_jobs(quanta, draft / "pegasus"))
+                proof = _hold_jobs(prove_jobs(quanta, folder))
         if cluster is not None:
             from compiler.clusters import FOLDER, write_cluster
 
@@ -153,7 +159,7 @@ def compile_folder(
         summary = summarise(plan, quanta, workflow, lowered, prepared, choices.target, findings)
         (draft / "summary.json").write_text(json_text(summary), encoding="utf-8")
         (draft / MARK).write_text(json_text(_lock(plan, Path(graph), draft, choices)), encoding="utf-8")
-    return Compiled(out, certificate, summary, findings, proof, verified)
+    return Compiled(out, certificate, summary, findings, proof, verified, head_node)
 
 
 def check(
@@ -175,7 +181,7 @@ def check(
     if choices.target != PORTABLE and against is None:
         with TemporaryDirectory(prefix="rubincwl-check-") as folder:
             done = compile_folder(pipeline, graph, Path(folder) / "out", choices, observe)
-        return Checked(done.certificate, done.jobs, done.findings, done.verified)
+        return Checked(done.certificate, done.jobs, done.findings, done.verified, done.head_node)
     findings = Findings()
     choices.configuration.tell_one_target_only(findings)
     with no_collection():
@@ -194,21 +200,22 @@ def check(
 
 
 def _check_again(out: Path, quanta: QuantumGraph, findings: Findings, observe: Observe) -> Checked:
-    """Both proofs of what an earlier compile wrote."""
+    """All proofs of what an earlier compile wrote."""
     from compiler.certificate import certify, read_folder
 
     with observe("prove"):
         certificate = certify(*read_folder(out), quanta)
     findings.items.extend(certificate.findings)
-    proof = None
+    proof = head_node = None
     if (out / "pegasus").is_dir():
-        from compiler.lowering import prove_jobs
+        from compiler.lowering import prove_head_node, prove_jobs
 
         with observe("prove the jobs"):
             proof = prove_jobs(quanta, out / "pegasus")
-        findings.items.extend(proof.findings)
+            head_node = prove_head_node(out / "pegasus")
+        findings.items.extend((*proof.findings, *head_node.findings))
     findings.raise_errors()
-    return Checked(_hold(certificate, findings), proof, findings)
+    return Checked(_hold(certificate, findings), proof, findings, head_node=head_node)
 
 
 def read(

@@ -13,7 +13,7 @@ from compiler.frontend.config import Settings
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from compiler.backends.pegasus import Known
+    from compiler.backends.pegasus import HeadNodeProof, Known
     from compiler.certificate.jobs import JobsProof
     from compiler.jobs import JobGraph
     from compiler.rubin import QuantumGraph
@@ -35,11 +35,12 @@ def lower_to(
     findings: Findings,
     observe: Callable[[str], AbstractContextManager[None]],
     known: Known | None = None,
-) -> None:
+) -> HeadNodeProof:
     """Write the Pegasus files of a workflow's jobs for the provider `target` into the folder `out`.
 
     Beside them stands ``quanta.parquet``, the table of what each job runs. Raises `CompileError` for every error in
-    the settings, and for what Pegasus cannot run. `known`: what was found out of existing files.
+    the settings, and for what Pegasus cannot run. `known`: what was found out of existing files. Returns the proof
+    that no payload passes the submit host.
     """
     from compiler.backends import pegasus
     from compiler.quanta_table import write_table
@@ -57,6 +58,14 @@ def lower_to(
     findings.raise_errors()
     with observe("write the table of quanta"):
         write_table(out / TABLE, jobs, pegasus.ids_of(jobs))
+    return pegasus.read_proof(out)
+
+
+def prove_head_node(out: Path) -> HeadNodeProof:
+    """Look again at whether payload passes the submit host, by the Pegasus files in the folder `out`."""
+    from compiler.backends import pegasus
+
+    return pegasus.prove_head_node(out)
 
 
 def check_target(target: str, settings: Settings, findings: Findings) -> Provider:

@@ -119,6 +119,8 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
         report.say(
             f"proved: {done.jobs.jobs:,} jobs run each of the {done.jobs.quanta:,} quanta once, and wait as they do"
         )
+    if done.head_node is not None:
+        report.say(done.head_node.said())
     report.say(f"written to {out}:")
     for size, what in _contents(out):
         report.say(f"  {size:>12,}  {what}")
@@ -147,6 +149,8 @@ def check(report: Report, /, pipeline: str, graph: Path, against: Path | None, t
         report.say(
             f"proved: {done.jobs.jobs:,} jobs run each of the {done.jobs.quanta:,} quanta once, and wait as they do"
         )
+    if done.head_node is not None:
+        report.say(done.head_node.said())
 
 
 @contextmanager

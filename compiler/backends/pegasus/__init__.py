@@ -8,7 +8,7 @@ from compiler.backends.pegasus import catalogs
 from compiler.backends.pegasus.check import check_planning
 from compiler.backends.pegasus.documents import RESOLVED, Writer, documents_of
 from compiler.backends.pegasus.faults import find_clashes, find_faults
-from compiler.backends.pegasus.head_node import HeadNodeProof, prove_head_node, write_proof
+from compiler.backends.pegasus.head_node import HeadNodeProof, prove_head_node, read_proof, write_proof
 from compiler.backends.pegasus.layout import Layout, layout_of
 from compiler.backends.pegasus.partition import Limits
 from compiler.backends.pegasus.plan_script import write_plan_script
@@ -29,7 +29,7 @@ from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph
 from providers.base import Provider
 
-__all__ = ["HeadNodeProof", "Known", "Settings", "ids_of", "lower", "prove_head_node", "read_settings"]
+__all__ = ["HeadNodeProof", "Known", "Settings", "ids_of", "lower", "prove_head_node", "read_proof", "read_settings"]
 
 _NAMED_AT_MOST = 5
 

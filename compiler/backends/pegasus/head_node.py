@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -78,6 +78,16 @@ class _Entry(msgspec.Struct):
     regex: bool = False
 
 
+class _Recorded(msgspec.Struct):
+    handover: Handover
+    replicas: int
+    unplaced: int
+    outputs: int
+    staging: str
+    results: str
+    starting: dict[str, int]
+
+
 _decode = msgspec.json.Decoder(_Entry).decode
 
 
@@ -132,7 +142,7 @@ def prove_head_node(out: Path, handover: Handover | None = None, shown: Path | N
     for ``object-store``; the other two move files by the submit host's file systems by design, and say so. Every line
     that breaks it is a finding, in files of the folder `shown`, should `out` be there for a moment only.
     """
-    proof = HeadNodeProof(handover or _recorded(out))
+    proof = HeadNodeProof(handover or read_proof(out).handover)
     if proof.handover == "object-store":
         _Prover(out, proof, shown or out).prove()
     return proof
@@ -144,13 +154,15 @@ def write_proof(out: Path, proof: HeadNodeProof) -> None:
     (out / FILE).write_bytes(text + b"\n")
 
 
-def _recorded(out: Path) -> Handover:
+def read_proof(out: Path) -> HeadNodeProof:
+    """As the compile wrote it into the folder `out`; an empty one for an object store where it did not."""
     try:
-        said = msgspec.json.decode((out / FILE).read_bytes())["handover"]
-    except (OSError, msgspec.DecodeError, KeyError, TypeError):
-        said = None
-    found: Handover = next((each for each in get_args(Handover) if each == said), "object-store")
-    return found
+        said = msgspec.json.decode((out / FILE).read_bytes(), type=_Recorded)
+    except (OSError, msgspec.DecodeError):
+        return HeadNodeProof("object-store")
+    return HeadNodeProof(
+        said.handover, said.replicas, said.unplaced, said.outputs, said.staging, said.results, said.starting
+    )
 
 
 def _kinds(starting: dict[str, int]) -> str:
