@@ -198,6 +198,27 @@ def destroy(report: Report, /, target: str, config: Path | None, name: str | Non
     _failed(done.failures, f"left: {left}" if left else None)
 
 
+@provision.command("export", cls=Verb)
+@_of_cluster
+@click.option("--format", "form", type=click.Choice(["terraform", "packer", "policies"]), required=True)
+@click.option("-o", "--output", "out", type=FILE, required=True, help="Folder for the files; those in it are replaced.")
+@click.pass_obj
+def export(report: Report, /, target: str, config: Path | None, name: str | None, form: Any, out: Path) -> None:
+    """Write the plan for Terraform or Packer, or the policies that submitter and machines need; touch nothing."""
+    from compiler.output_folder import whole_file
+    from providers.provisioning.export import exported
+
+    try:
+        files = exported(_asked(report, target, config, name).plan(), form)
+    except KeyError:
+        raise click.UsageError(f"{target} has no export for {form}") from None
+    for each, text in files.items():
+        with whole_file(out / each) as draft:
+            draft.write_text(text, encoding="utf-8")
+        report.say(f"  {out / each}")
+    report.result = {"output": str(out), "files": list(files)}
+
+
 def _asked(report: Report, target: str, config: Path | None, name: str | None) -> _Asked:
     """The target's settings, with all that is wrong with them told."""
     from compiler.diagnostics import Findings

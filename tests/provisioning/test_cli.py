@@ -224,6 +224,24 @@ def test_destroy_names_what_is_left(memory: Memory, call: Any, monkeypatch: pyte
     assert "left: " in done.err
 
 
+@pytest.mark.parametrize(
+    ("form", "files"),
+    [
+        ("terraform", {"main.tf.json", "head.cloud-config", "big.cloud-config"}),
+        ("packer", {"node.pkr.hcl", "plugins.pkr.hcl"}),
+        ("policies", {"nodes.json", "staging.json", "submitter.json"}),
+    ],
+)
+def test_the_plan_is_exported_and_no_cloud_is_asked(
+    call: Any, memory: Memory, tmp_path: Path, form: str, files: set[str]
+) -> None:
+    done = call("export", "--format", form, "-o", str(tmp_path / "out"))
+    assert done.code == 0, done.err
+    assert {each.name for each in (tmp_path / "out").iterdir()} == files
+    assert all(str(tmp_path / "out" / each) in done.out for each in files)
+    assert memory.made == 0
+
+
 def test_the_portable_target_has_no_machines() -> None:
     done = Rubincwl()("provision", "plan", "--target", "cwl")
     assert done.code == 2

@@ -124,6 +124,19 @@ def test_google_itself_deletes_a_node_when_its_lease_is_over() -> None:
         assert node["scheduling"]["instance_termination_action"] == "DELETE"
 
 
+def test_workers_of_openstack_are_told_where_the_head_is() -> None:
+    nodes = terraform(plan("onprem"))["resource"]["openstack_compute_instance_v2"]
+    assert nodes["big"]["metadata"]["rubincwl-head"] == "${openstack_compute_instance_v2.head[0].access_ip_v4}"
+    assert "rubincwl-head" not in nodes["head"]["metadata"]
+
+
+@pytest.mark.parametrize(("provider", "files"), [("aws", 3), ("gcp", 2), ("onprem", 0)])
+def test_policies_are_those_of_the_cloud(provider: str, files: int) -> None:
+    found = exported(plan(provider), "policies")
+    assert len(found) == files
+    assert not [name for name in found if name.startswith(provider)]
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_user_data_stands_in_files_that_the_document_names(provider: str) -> None:
     files = exported(plan(provider), "terraform")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from providers.provisioning.base import Choice, ClusterPlan, Group, node_name
+from providers.provisioning.cloud_init import HEAD_METADATA
 from providers.provisioning.images import AWS_IMAGES, GCE_IMAGES
 
 _POOL_PORT = 9618
@@ -231,6 +232,8 @@ def _openstack_instance(plan: ClusterPlan, group: Group) -> Block:
         "user_data": _file(group),
         "metadata": _literals(plan.tags(group)),
     }
+    if not group.head:
+        made["metadata"][HEAD_METADATA] = "${openstack_compute_instance_v2.head[0].access_ip_v4}"
     if choice.zone is not None:
         made["availability_zone"] = choice.zone
     if plan.network is not None:
