@@ -60,7 +60,7 @@ class S3Client:
         return Entry(key, int(found["ContentLength"]), _s3_sha256(found), archived, found.get("ETag"))
 
     def read_a_byte(self, key: str) -> None:
-        _told(self.url, "read", lambda: self.files.cat_file(self.path(key), 0, 1))
+        _told(self.url, "read", lambda: self.files.cat_file(self.path(key), start=0, end=1))
 
     def put(self, file: Path, key: str, sha256: str) -> None:
         # An object in parts has no checksum of S3's over the whole: s3fs leaves it out there, the metadata stay.
@@ -111,7 +111,7 @@ class GoogleClient:
             raise
 
     def read_a_byte(self, key: str) -> None:
-        _told(self.url, "read", lambda: self.files.cat_file(self.path(key), 0, 1))
+        _told(self.url, "read", lambda: self.files.cat_file(self.path(key), start=0, end=1))
 
     def put(self, file: Path, key: str, sha256: str) -> None:
         # 'md5': what Google says that it has is compared with what was sent.
@@ -171,7 +171,7 @@ class AnyClient:
         return None if found.get("type") == "directory" else Entry(key, _size(found), version=_version(found))
 
     def read_a_byte(self, key: str) -> None:
-        _told(self.url, "read", lambda: self.files.cat_file(self.path(key), 0, 1))
+        _told(self.url, "read", lambda: self.files.cat_file(self.path(key), start=0, end=1))
 
     def put(self, file: Path, key: str, sha256: str) -> None:
         target = Path(self.path(key))
