@@ -194,7 +194,7 @@ class Google:
             if fault is None:
                 return self._judged(service, method, below, query, body)
             self._fault = None
-            begins = method in ("POST", "DELETE") and service == "compute"
+            begins = method in ("POST", "PATCH", "DELETE") and service == "compute"
             if self.how == "operation" and begins:
                 return self._operation_fails(method, below, query, body, after_effect=fault[1])
             if fault[1]:
@@ -238,6 +238,7 @@ class Google:
         return [
             ("GET", "", lambda ask: (200, shapes.project(self.whole))),
             ("GET", f"regions/{one}", self._region),
+            ("GET", "zones", lambda ask: (200, shapes.zones((*ZONES, ELSEWHERE)))),
             ("GET", r"aggregated/(instances|disks)", self._aggregated),
             ("GET", "aggregated/(machineTypes)", self._aggregated),
             ("POST", f"zones/{one}/instances", self._insert),
@@ -246,6 +247,7 @@ class Google:
             ("GET", f"(?:zones/[^/]+|global)/operations/{one}", self._poll),
             ("GET", "global/firewalls", self._firewalls),
             ("POST", "global/firewalls", self._add_firewall),
+            ("PATCH", f"(global/firewalls/{one})", self._change_firewall),
             ("GET", f"global/networks/{one}", self._network),
             ("GET", f"regions/{one}/subnetworks/{one}", self._subnetwork),
             ("GET", f"../{one}/global/images/family/{one}", self._image),
@@ -294,7 +296,7 @@ class Google:
 
     def _paged(self, found: list[Json], query: dict[str, str]) -> tuple[list[Json], Json]:
         begin = int(query.get("pageToken", 0))
-        end = begin + min(self.page, int(query["maxResults"]))
+        end = begin + min(self.page, int(query.get("maxResults", 500)))
         return found[begin:end], {"nextPageToken": str(end)} if end < len(found) else {}
 
     def _get(self, ask: Ask, path: str, *_: str) -> Answer:
@@ -329,6 +331,13 @@ class Google:
         self.changed += 1
         self.things[path] = shapes.firewall(body, self.clock)
         return self._begin("global", "insert", path)
+
+    def _change_firewall(self, ask: Ask, path: str, name: str) -> Answer:
+        if path not in self.things:
+            return _missing(path)
+        self.changed += 1
+        self.things[path] |= ask.body
+        return self._begin("global", "patch", path)
 
     def _insert(self, ask: Ask, zone: str) -> Answer:
         body = ask.body

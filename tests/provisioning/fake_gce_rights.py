@@ -38,6 +38,8 @@ def required(method: str, path: str, body: Any) -> tuple[str, ...]:
     """Permissions on the project for a call; `path` is below it. Images of ``debian-cloud`` are everybody's."""
     if (method, path) == ("POST", "global/firewalls"):
         return ("compute.firewalls.create", "compute.networks.updatePolicy")
+    if method == "PATCH" and path.startswith("global/firewalls/"):
+        return ("compute.firewalls.update", "compute.networks.updatePolicy")
     if method == "DELETE" and path.startswith("global/firewalls/"):
         return ("compute.firewalls.delete", "compute.networks.updatePolicy")
     if method == "POST" and re.fullmatch(r"zones/[^/]+/instances", path):

@@ -52,7 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = json.loads(sent or b"{}")
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        found = self.server.google.answer(self.command, unquote(parts.path), query, body, dict(self.headers))
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        found = self.server.google.answer(self.command, unquote(parts.path), query, body, headers)
         if found is None:
             self.close_connection = True
             return
@@ -66,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_DELETE = _do  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_DELETE = _do  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""

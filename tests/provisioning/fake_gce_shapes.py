@@ -40,6 +40,8 @@ def instance(body: Json, zone: str, number: int, now: float, disk: str) -> Json:
     """A machine just asked for."""
     made = recorded("zones_us-central1-a_instances_node-name")
     made |= {key: value for key, value in body.items() if key not in ("disks", "networkInterfaces")}
+    for key in ("metadata", "tags"):
+        made[key] = {"fingerprint": "42WmSpB8rSM=", **body[key]}
     attached = made["disks"][0] | {"source": f"{LINK}/zones/{zone}/disks/{disk}", "autoDelete": True}
     asked = body["networkInterfaces"][0]
     interface = made["networkInterfaces"][0] | {"networkIP": f"10.128.0.{number}", "network": _link(asked["network"])}
@@ -134,6 +136,13 @@ def region(zones: tuple[str, ...], quotas: dict[str, tuple[float, float]]) -> Js
     """A region with its quotas: limit and usage, over those recorded."""
     found = recorded(f"regions_{REGION}")
     return found | {"zones": [f"{LINK}/zones/{each}" for each in zones], "quotas": _quotas(found["quotas"], quotas)}
+
+
+def zones(names: tuple[str, ...]) -> Json:
+    """The list of zones."""
+    one = recorded("zones_us-central1-a")
+    items = [one | {"name": each, "selfLink": f"{LINK}/zones/{each}"} for each in names]
+    return recorded("zones") | {"items": items}
 
 
 def project(quotas: dict[str, tuple[float, float]]) -> Json:

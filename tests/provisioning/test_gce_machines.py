@@ -191,6 +191,19 @@ def test_without_a_network_given_nobody_can_log_in(google: Google) -> None:
     assert not any(each.get("allowed") and "0.0.0.0/0" in each.get("sourceRanges", ()) for each in found.values())
 
 
+def test_another_range_replaces_the_one_before(google: Google) -> None:
+    rules(google)
+    google.cloud().prepare(replace(PLAN, ssh_from=("198.51.100.7/32",)), google.cloud().find(PLAN.name))
+    assert google.things["global/firewalls/rubincwl-dark-ssh"]["sourceRanges"] == ["198.51.100.7/32"]
+
+
+def test_a_running_cluster_is_not_moved_to_another_network(google: Google) -> None:
+    rules(google)
+    google.networks["own"] = google.networks["default"]
+    with pytest.raises(CloudError, match="stands in the network 'default'"):
+        google.cloud().prepare(replace(PLAN, network="own"), google.cloud().find(PLAN.name))
+
+
 def test_tags_of_one_cluster_are_not_those_of_another(google: Google) -> None:
     tags = [
         set(started(google, HEAD, HEAD.choices[0], replace(PLAN, name=name))["tags"]["items"])
@@ -296,6 +309,4 @@ def test_a_zone_that_cannot_be_asked_is_not_taken_for_an_empty_one(google: Googl
 def test_no_request_but_its_header_holds_the_token(google: Google, google_token: str) -> None:
     apply(google.cloud(), PLAN, sleep=google.sleep)
     assert google_token not in json.dumps(google.seen)
-    assert {each.get("Authorization", each.get("authorization")) for each in google.headers} == {
-        f"Bearer {google_token}"
-    }
+    assert {each["authorization"] for each in google.headers} == {f"Bearer {google_token}"}

@@ -38,7 +38,7 @@ def test_what_fits_is_well(google: Google) -> None:
 
 
 def test_a_quota_that_does_not_suffice_is_named_with_how_many_machines_fit(google: Google) -> None:
-    google.quotas = {"N2_CPUS": (40.0, 20.0)}
+    google.quotas = {"N2_CPUS": (30.0, 20.0)}
     problem = told(google, workers(4))["quota-short"]
     assert "room for 2 of 4 machines of 'workers'" in problem.message
     assert "N2_CPUS" in problem.message
@@ -47,7 +47,7 @@ def test_a_quota_that_does_not_suffice_is_named_with_how_many_machines_fit(googl
 
 
 def test_where_spot_has_a_quota_of_its_own_the_rest_falls_back_as_machines_do(google: Google) -> None:
-    google.quotas = {"PREEMPTIBLE_CPUS": (16.0, 0.0), "N2_CPUS": (16.0, 0.0)}
+    google.quotas = {"PREEMPTIBLE_CPUS": (8.0, 0.0), "N2_CPUS": (8.0, 0.0)}
     assert told(google, workers(4)) == {}
     problem = told(google, workers(5))["quota-short"]
     assert "4 of 5" in problem.message

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from providers.base import Problem
@@ -76,10 +77,19 @@ class GCE:
         )
 
     def prepare(self, plan: ClusterPlan, there: Iterable[Resource]) -> tuple[Resource, ...]:
-        """Three firewall rules: nobody may come in; the pool to itself; `ssh_from` to the head."""
-        names = {each.name for each in there if each.kind == "firewall"}
-        rules = [each for each in form.firewalls(plan, self.account.project) if each["name"] not in names]
-        return tuple(self._made(rule, plan) for rule in rules)
+        """Three firewall rules: nobody may come in; the pool to itself; `ssh_from` to the head.
+
+        The last is changed in place where the settings say otherwise now; a cluster cannot move to another network.
+        """
+        known = {each.name: each for each in there if each.kind == "firewall"}
+        made = []
+        for rule in form.firewalls(plan, self.account.project):
+            old = known.get(rule["name"])
+            if old is None:
+                made.append(self._made(rule, plan))
+            elif old.made_of not in ("", plan.made_of):
+                made.append(self._changed(old, rule, plan))
+        return tuple(made)
 
     def start(self, plan: ClusterPlan, group: Group, choice: Choice, number: int) -> Resource:
         """Looks first whether it is there; waits until Google has found a place for it, in any of the zones allowed."""
@@ -133,6 +143,13 @@ class GCE:
             if not seen.belongs(self._wire.compute("GET", path), plan.name):
                 raise CloudError(f"there is a firewall rule {rule['name']} that is not the cluster's") from None
         return Resource(kind="firewall", id=path, name=rule["name"], made_of=plan.made_of)
+
+    def _changed(self, old: Resource, rule: dict[str, Any], plan: ClusterPlan) -> Resource:
+        network = seen.last(self._wire.compute("GET", old.id)["network"])
+        if network != seen.last(rule["network"]):
+            raise CloudError(f"the cluster stands in the network '{network}'; destroy it to move to another one")
+        self._wire.carried_out("PATCH", old.id, {key: rule[key] for key in ("sourceRanges", "description")})
+        return replace(old, made_of=plan.made_of)
 
     def _zones_of(self, region: str) -> tuple[str, ...]:
         """Those of the settings, or all of the region; in one order, so that machines stand together."""

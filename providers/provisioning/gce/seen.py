@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from providers.provisioning.base import MADE_OF_TAG, ROLE_TAG, TAG, Resource
+from providers.provisioning.gce.form import rule_names
 
 _STATES = {
     "PROVISIONING": "pending",
@@ -64,9 +65,10 @@ def volume(found: dict[str, Any]) -> Resource:
 
 
 def firewall(found: dict[str, Any]) -> Resource:
-    """A rule, from the resource ``Firewall``."""
+    """A rule, from the resource ``Firewall``; only the one that lets in from outside depends on the settings."""
     made_at = _seconds(found.get("creationTimestamp"))
-    name, made_of = found["name"], told(found).get(MADE_OF_TAG, "")
+    name, about = found["name"], told(found)
+    made_of = about.get(MADE_OF_TAG, "") if name == rule_names(about.get(TAG, ""))["ssh"] else ""
     return Resource(kind="firewall", id=f"global/firewalls/{name}", name=name, made_at=made_at, made_of=made_of)
 
 

@@ -46,16 +46,16 @@ def no_capacity(codes: frozenset[str], message: str) -> bool:
 
 def explained(call: str, status: int, codes: frozenset[str], message: str, project: str) -> Problem:
     """What a refused call means: a finding with a way out."""
+    if "conditionNotMet" in codes and "constraint" in message.lower():
+        return Problem(
+            "forbidden-by-policy", f"a policy of the organization forbids it: {message}", "ask its administrator"
+        )
     known = _of_project(status, codes, message, project) or _of_rights(codes, status, message)
     if known is not None:
         return known
     if codes & _QUOTA:
         help = "ask for more at https://console.cloud.google.com/iam-admin/quotas, or take fewer or other machines"
         return Problem("quota-exceeded", f"{project} has no quota left: {message}", help)
-    if "conditionNotMet" in codes and "constraint" in message.lower():
-        return Problem(
-            "forbidden-by-policy", f"a policy of the organization forbids it: {message}", "ask its administrator"
-        )
     if codes & GONE:
         return Problem("not-found", f"Google knows nothing of this name: {message}")
     return Problem("cloud-failed", f"Google refused {call}: {message or status}")
