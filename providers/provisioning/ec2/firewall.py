@@ -51,20 +51,23 @@ def names(cluster: str) -> tuple[str, str]:
 
 
 def ensure(wire: Wire, plan: ClusterPlan, network: Network) -> tuple[Resource, ...]:
-    """Make both groups, or bring their rules and tags to what the plan says; gives those that were made."""
-    made = []
+    """Make both groups, or bring their rules and tags to what the plan says; gives those that were made or changed."""
+    made: dict[str, Resource] = {}
     there = {group.name: group for group in _in(wire, network, plan.name)}
     pool, head = names(plan.name)
     for name, what in ((pool, "machines of the pool among themselves"), (head, "ssh to the head")):
         if name not in there:
             there[name] = _make(wire, plan, network, name, f"rubincwl {plan.name}: {what}")
-            made.append(there[name].resource())
+            made[name] = there[name].resource()
     own = Rule("tcp", str(CONDOR), str(CONDOR), "Groups.1.GroupId", there[pool].id)
-    _rule(wire, there[pool], frozenset((own,)))
-    _rule(wire, there[head], frozenset(_ssh(network) for network in plan.ssh_from))
-    for group in (there[pool], there[head]):
+    wanted = {pool: frozenset((own,)), head: frozenset(_ssh(network) for network in plan.ssh_from)}
+    for name, rules in wanted.items():
+        group = there[name]
+        if group.rules != rules or group.tags.get(MADE_OF_TAG) != plan.made_of:
+            made.setdefault(name, group.resource())
+        _rule(wire, group, rules)
         _retag(wire, group, plan)
-    return tuple(made)
+    return tuple(made.values())
 
 
 def of(wire: Wire, plan: ClusterPlan, group: Group, network: Network) -> tuple[str, ...]:
