@@ -39,7 +39,8 @@ def deliver(
     there = [each for each in present if each.name not in absent]
     delivered, there_already = _put(there, out / OUTPUTS, where, register)
     lost = [each for each in whole.outputs if each.name not in found]
-    registration = Registration(out, where, whole, there, lost, incomplete=bool(missing))
+    words = ["--incomplete"] if missing else []
+    registration = Registration(out, where, whole, there, lost, bool(missing), words)
     command = registration.carry_out(register)
     return Delivery(
         where,

@@ -122,4 +122,4 @@ def _divide(source: Client, outputs: Sequence[Output], told: Told) -> Staged:
 
 
 def _head(source: Client, name: str, count: int) -> bytes:
-    return bytes(ask(source, "read", lambda: source.files.cat_file(source.path(name), 0, count)))
+    return bytes(ask(source, "read", lambda: source.files.cat_file(source.path(name), start=0, end=count)))

@@ -55,7 +55,7 @@ def deliver_within_store(
     except StorageError as error:
         raise ToolError([Diagnostic(error.problem.code, error.problem.message, help=error.problem.help)]) from error
     there = [each.output for each in found.files]
-    words = ("--outputs-at", outputs_at)
+    words = ("--outputs-at", outputs_at, *(["--incomplete"] if missing else []))
     registration = Registration(out, where, whole, there, found.unfound, bool(missing), words, environment(reach))
     command = registration.carry_out(register)
     return Delivery(

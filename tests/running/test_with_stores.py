@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from compiler.comparison import compare_runs
-from compiler.delivery import deliver_within_store
+from compiler.delivery import Delivery, deliver_within_store
 from compiler.demo_data import make_demo_data
-from compiler.diagnostics import Findings
-from compiler.driver import compile_folder
+from compiler.diagnostics import CompileError, Findings, ToolError, render
+from compiler.driver import Choices, compile_folder
 from compiler.engines import Run, run
 from compiler.engines.remote_inputs import files
+from compiler.frontend.config import Settings, read_config
 from compiler.frontend.quantum_graph import read_quantum_graph
 from compiler.upload import upload
 from providers.base import Access
+from schemas import schema
 from tests.running.counting import counted
 from tests.stores import Store
 
-pytest.importorskip("lsst.ctrl.mpexec", reason="needs the Rubin middleware (extra lsst)")
+Butler = pytest.importorskip("lsst.daf.butler", reason="needs the Rubin middleware (extra lsst)").Butler
+DatasetExistence = pytest.importorskip("lsst.daf.butler").DatasetExistence
 pytest.importorskip("cwltool", reason="needs an engine (extra engines)")
 pytestmark = pytest.mark.real
 
@@ -130,3 +134,139 @@ def _compare_outputs(store: Store, local: Local, done: Run) -> None:
     assert there == {each.name for each in local.outputs.iterdir()} | {"_collect_records.jsonl"}
     for each in done.outputs.iterdir():
         assert stored.cat_file(f"{store.bucket}/results/{each.name}") == each.read_bytes(), each.name
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a run on a cloud left: results in a store, without sums, and the folder of the compile."""
+
+    store: Store
+    out: Path
+    repo: Path
+
+    @property
+    def url(self) -> str:
+        return f"{self.store.url}/results"
+
+    def deliver(self, **choices: Any) -> Delivery:
+        return deliver_within_store(self.out, self.repo, self.url, access=_reach(self.store), **choices)
+
+
+@pytest.fixture
+def left(moto_store: Store, local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Left:
+    store = moto_store.fresh()
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    store.put({f"results/{each.name}": each.read_bytes() for each in local.outputs.iterdir()})
+    shutil.copytree(local.compiled, tmp_path / "out")
+    return Left(store, tmp_path / "out", _repo_in(store, local, tmp_path / "repo"))
+
+
+def _record(store: Store, local: Local) -> list[dict[str, Any]]:
+    """Put the file of all records into the store; returns them."""
+    found = [json.loads(each.read_text()) for each in sorted(local.outputs.iterdir()) if "_record-" in each.name]
+    lines = [json.dumps({"name": str(number), "content": each}) for number, each in enumerate(found)]
+    store.put({"results/_collect_records.jsonl": "\n".join(lines).encode()})
+    return found
+
+
+def test_what_is_to_be_registered_elsewhere_is_written_and_the_command_told(left: Left) -> None:
+    done = left.deliver(register=False)
+
+    written = json.loads((left.out / "run" / "registration.json").read_text())
+    jsonschema.validate(written, schema("registration"))
+    assert done.register == written["command"]
+    assert done.register == f"rubincwl deliver {left.out} --repo {left.repo} --outputs-at {left.url}"
+    assert written["registry"] == done.registry == f"the file '{left.repo}/gen3.sqlite3'"
+    files = left.store.files()
+    assert len(written["datasets"]) == OUTPUTS
+    assert all(files.exists(each["url"]) for each in written["datasets"])
+    with Butler.from_config(str(left.repo)) as butler:
+        assert not butler.collections.query(RUN.rpartition("/")[0] + "*")
+
+
+def test_without_records_small_files_are_read_as_far_as_a_mark_goes(left: Left) -> None:
+    left.store.put({"results/cpDarkProc-MockCam-0-1000": b'rubincwl-absent 1\n{"dataset": "d"}\n'})
+    with counted(left.store) as (counting, passed):
+        done = replace(left, store=counting).deliver(register=False)
+    assert (done.delivered, done.absent, done.missing) == (OUTPUTS - 1, 1, 0)
+    assert {each.received for each in passed.reads()} <= {len("rubincwl-absent 1\n")}
+
+
+def test_a_result_that_is_not_as_large_as_its_record_says_is_not_delivered(left: Left, local: Local) -> None:
+    _record(left.store, local)
+    left.store.put({"results/dark-MockCam-0": b"half"})
+    with pytest.raises(ToolError, match=r"another size than .* dark-MockCam-0 \(4 bytes, not"):
+        left.deliver()
+    assert left.store.files().find(f"{left.store.bucket}/repo") == []
+
+
+def test_a_run_that_lacks_results_is_refused_unless_said(left: Left) -> None:
+    left.store.files().rm_file(f"{left.store.bucket}/results/dark-MockCam-0")
+    with pytest.raises(CompileError, match=r"1 of 13 outputs are missing: dark-MockCam-0"):
+        left.deliver()
+    done = left.deliver(incomplete=True, register=False)
+    assert (done.delivered, done.missing) == (OUTPUTS - 1, 1)
+    written = json.loads((left.out / "run" / "registration.json").read_text())
+    assert (written["complete"], len(written["without_file"])) == (False, 1)
+    assert "--incomplete" in written["command"]
+
+
+def test_files_of_other_content_are_not_replaced_where_nobody_can_ask_the_registry(left: Left) -> None:
+    left.deliver(register=False)
+    left.store.put({"results/dark-MockCam-0": b"another dark, of another size"})
+    with pytest.raises(ToolError, match="other content, which may be registered: dark-MockCam-0"):
+        left.deliver(register=False)
+
+
+def test_what_was_made_and_not_kept_is_registered_without_a_file(left: Left, local: Local) -> None:
+    shutil.rmtree(left.out)
+    config = left.out.with_name("config.yaml")
+    config.write_text("keep: [dark]\n")
+    choices = Choices("aws", Settings({"bucket": "b-1", "inputs_at": "s3://b-1/x"}), read_config(config, Findings()))
+    compile_folder(local.data / "pipeline.yaml", local.data / "graph.qg", left.out, choices)
+    for name in ("cpDarkIsr-MockCam-0-1000", "cpDarkProc-MockCam-0-1000"):
+        left.store.files().rm_file(f"{left.store.bucket}/results/{name}")
+
+    done = left.deliver()
+
+    assert (done.delivered, done.missing, done.not_kept) == (OUTPUTS - 2, 0, 2)
+    with Butler.from_config(str(left.repo)) as butler:
+        (made,) = butler.query_datasets("cpDarkIsr", RUN)
+        (kept,) = butler.query_datasets("dark", RUN)
+        assert butler.exists(made) == DatasetExistence.RECORDED, "it is known, and no file is looked for"
+        assert butler.exists(kept) == DatasetExistence.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("gs://bucket/results", "other-store.*keeps its files at 's3://"),
+        ("https://host/results", "bad-url.*is in no object store"),
+        ("s3://no-such-bucket-here/results", "no-such-bucket-here"),
+    ],
+)
+def test_a_delivery_that_cannot_be_is_told_in_words(left: Left, url: str, said: str) -> None:
+    with pytest.raises((CompileError, ToolError), match=said):
+        deliver_within_store(left.out, left.repo, url, access=_reach(left.store))
+
+
+def test_inputs_that_a_store_lacks_are_all_told_before_anything_starts(left: Left, local: Local) -> None:
+    with pytest.raises(CompileError) as error:
+        run(left.out, inputs_at=[f"{left.store.url}/nowhere"], access=_reach(left.store))
+    assert len(error.value.findings) == _inputs(local) + 1
+    assert f"{_inputs(local)} of {_inputs(local)} inputs are not where" in str(error.value.findings[-1])
+
+
+def test_an_input_that_is_gone_when_it_is_fetched_is_told_by_its_url(left: Left, local: Local) -> None:
+    files = left.store.files()
+    files.put(f"{local.data / 'repo'}/", f"{left.store.bucket}/repo/", recursive=True)
+    gone = [each for each in files.find(f"{left.store.bucket}/repo") if "/raw_" in each]
+
+    def meanwhile(findings: object) -> None:
+        files.rm_file(gone[0])
+
+    with pytest.raises(ToolError) as error:
+        run(left.out, inputs_at=[f"{left.store.url}/repo"], access=_reach(left.store), tell=meanwhile)
+    assert f"error[fetch-failed]: there is no 's3://{gone[0]}'" in "".join(map(render, error.value.findings))
+    assert "Traceback" not in "".join(map(render, error.value.findings))
