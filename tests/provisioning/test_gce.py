@@ -10,7 +10,7 @@ import pytest
 from providers.provisioning.base import ClusterPlan
 
 from .cloud_contract import CloudContract, World, faults
-from .fake_gce import How
+from .fake_gce import Google, How
 from .fake_gce_server import Server, gce_plan
 
 
@@ -25,13 +25,18 @@ class TestGCE(CloudContract):
         return gce_plan()
 
 
+def begins_an_operation(world: World, call: int) -> bool:
+    assert isinstance(world, Google)
+    return world.seen[call - 1][0] != "GET"
+
+
 def head_alone(plan: ClusterPlan) -> ClusterPlan:
     return replace(plan, groups=plan.groups[:1])
 
 
 @pytest.mark.usefixtures("google_token")
 def test_an_operation_that_ends_badly_leaves_nothing(google_server: Server) -> None:
-    table = list(faults(lambda: google_server.new(how="operation"), head_alone(gce_plan())))
+    table = list(faults(lambda: google_server.new(how="operation"), head_alone(gce_plan()), begins_an_operation))
     assert [each for each in table if each.left_by_next] == []
     assert any(each.told for each in table)
 
