@@ -67,9 +67,10 @@ def open_outputs(url: str, access: AccessOf = default_access) -> Client:
         raise CompileError([finding(way)])
     try:
         client = open_client(url, way)
-        client.about(RECORDS)
+        next(iter(client.pages(RECORDS)), None)  # a question about one object would not tell of its bucket
     except StorageError as error:
-        raise ToolError([finding(error.problem)]) from error
+        if error.problem.code != "no-permission":  # who may write need not be allowed to list
+            raise ToolError([finding(error.problem)]) from error
     return client
 
 
