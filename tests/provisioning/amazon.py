@@ -44,6 +44,8 @@ class Call:
     service: str
     action: str
     params: dict[str, str]
+    query: str = ""
+    """What its URL held."""
 
     @property
     def changes(self) -> bool:
@@ -232,7 +234,9 @@ class Account:
             self._tokens[token] = call.params, answer[0]
         if call.action == "TerminateInstances":
             for id in (value for key, value in call.params.items() if key.startswith("InstanceId.")):
-                instance = next(each for each in self.instances() if each.id == id)
+                instance = next((each for each in self.instances() if each.id == id), None)
+                if instance is None:
+                    continue
                 instance._state.name, instance._state.code = "shutting-down", 32
                 self._ending.setdefault(id, self.clock + ENDS_IN_S)
         return answer
@@ -257,9 +261,8 @@ def _call(environ: dict[str, Any]) -> Call:
     service = scope[1] if scope else ""
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.partition(".")[2], json.loads(body or b"{}"))
-    # A call in the URL would be found without any parameters: what is secret or long must not be there.
     params = dict(parse_qsl(body.decode(), keep_blank_values=True))
-    return Call(service, params.pop("Action", ""), params)
+    return Call(service, params.pop("Action", ""), params, environ.get("QUERY_STRING", ""))
 
 
 def _well_signed(environ: dict[str, Any]) -> bool:
@@ -298,10 +301,24 @@ def _repaired(moto: Any, environ: dict[str, Any], start: Start) -> list[bytes]:
         told[:] = [status, headers]
         return lambda data: None
 
-    body = b"".join(moto(environ, note))
+    body = _with_threads(b"".join(moto(environ, note)))
     body = body.replace(b"<Response " + _NAMESPACE, b"<Response").replace(_NAMESPACE, _NAMESPACE[:-1] + b'/"')
     start(told[0], [(key, value) for key, value in told[1] if key.lower() != "content-length"])
     return [body]
+
+
+def _with_threads(body: bytes) -> bytes:
+    """moto does not tell the threads of machines; all that the tests start have two a core."""
+    if b"<DescribeInstancesResponse" not in body:
+        return body
+    from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+    def told(found: re.Match[bytes]) -> bytes:
+        cores = INSTANCE_TYPES[found[1].decode()]["VCpuInfo"]["DefaultVCpus"] // 2
+        options = f"<coreCount>{cores}</coreCount><threadsPerCore>2</threadsPerCore>"
+        return found[0] + f"<cpuOptions>{options}</cpuOptions>".encode()
+
+    return re.sub(rb"<instanceType>([^<]+)</instanceType>", told, body)
 
 
 def _refuse(call: Call, start: Start, status: int, code: str, message: str) -> list[bytes]:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from .amazon import account, amazon_server, new_account
 from .fake_gce import Google
 from .fake_gce_server import Server
+
+__all__ = ["account", "amazon_server", "new_account"]
 
 
 @pytest.fixture(scope="module")

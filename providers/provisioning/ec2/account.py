@@ -87,12 +87,19 @@ class Account:
 
     def _driver(self, key: str, secret: str, session_token: str | None) -> Any:
         try:
-            from libcloud.compute.drivers.ec2 import BaseEC2NodeDriver
+            from libcloud.compute.drivers.ec2 import BaseEC2NodeDriver, EC2Connection, EC2Response
         except ImportError as error:
             raise CloudError("libcloud is not installed: pip install 'rubincwl[aws,provision]'") from error
 
+        class Told(EC2Response):  # type: ignore[misc]
+            def parse_error(self) -> str:  # libcloud's own takes errors of just two fields, and drops their codes
+                return str(self.body)
+
+        class Connection(EC2Connection):  # type: ignore[misc]
+            responseCls = Told  # noqa: N815
+
         class AnyRegion(BaseEC2NodeDriver):  # type: ignore[misc]
-            type, name = "ec2", "Amazon EC2"
+            type, name, connectionCls = "ec2", "Amazon EC2", Connection  # noqa: N815
             region_name, signature_version, token = self.region, "4", session_token
 
         at = urlsplit(self.client("ec2").meta.endpoint_url)

@@ -6,7 +6,7 @@ Workers are in the first one only, so nobody reaches them from outside whatever 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
@@ -51,23 +51,23 @@ def names(cluster: str) -> tuple[str, str]:
 
 
 def ensure(wire: Wire, plan: ClusterPlan, network: Network) -> tuple[Resource, ...]:
-    """Make both groups, or bring their rules and tags to what the plan says; gives those that were made or changed."""
-    made: dict[str, Resource] = {}
+    """Make both groups, or bring their rules to what the plan says; gives those that were made or changed."""
     there = {group.name: group for group in _in(wire, network, plan.name)}
     pool, head = names(plan.name)
+    changed = {name for name in (pool, head) if name not in there}
     for name, what in ((pool, "machines of the pool among themselves"), (head, "ssh to the head")):
         if name not in there:
             there[name] = _make(wire, plan, network, name, f"rubincwl {plan.name}: {what}")
-            made[name] = there[name].resource()
     own = Rule("tcp", str(CONDOR), str(CONDOR), "Groups.1.GroupId", there[pool].id)
     wanted = {pool: frozenset((own,)), head: frozenset(_ssh(network) for network in plan.ssh_from)}
     for name, rules in wanted.items():
-        group = there[name]
-        if group.rules != rules or group.tags.get(MADE_OF_TAG) != plan.made_of:
-            made.setdefault(name, group.resource())
-        _rule(wire, group, rules)
-        _retag(wire, group, plan)
-    return tuple(made.values())
+        if there[name].rules != rules:
+            _rule(wire, there[name], rules)
+            changed.add(name)
+        if there[name].tags.get(MADE_OF_TAG) != plan.made_of:
+            _retag(wire, there[name], plan)
+            changed.add(name)
+    return tuple(replace(there[name].resource(), made_of=plan.made_of) for name in wanted if name in changed)
 
 
 def of(wire: Wire, plan: ClusterPlan, group: Group, network: Network) -> tuple[str, ...]:
@@ -157,7 +157,6 @@ def _permissions(rules: list[Rule]) -> dict[str, str]:
 
 
 def _retag(wire: Wire, group: Firewall, plan: ClusterPlan) -> None:
-    """Its tag says what it now lets in."""
-    if group.tags.get(MADE_OF_TAG) != plan.made_of:
-        tags = {"Tag.1.Key": MADE_OF_TAG, "Tag.1.Value": plan.made_of}
-        wire.ec2("CreateTags", {**numbered("ResourceId", [group.id]), **tags})
+    """Its tag says what it now lets in; last, so that a change that stopped half-way is taken up again."""
+    tags = {"Tag.1.Key": MADE_OF_TAG, "Tag.1.Value": plan.made_of}
+    wire.ec2("CreateTags", {**numbered("ResourceId", [group.id]), **tags})

@@ -100,7 +100,7 @@ def _run(wire: Wire, params: Mapping[str, str], former: str) -> str:
     ended since. So the token of a machine that follows another one tells which.
     """
     token = hashlib.sha256(json.dumps([sorted(params.items()), former]).encode()).hexdigest()
-    unseen = frozenset(("InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "KeyPairDoesNotExistError"))
+    unseen = frozenset(("InvalidGroup.NotFound", "InvalidKeyPair.NotFound"))
     try:
         run = partial(wire.ec2, "RunInstances", {**params, "ClientToken": token})
         return str(wire.retrying(run, unseen).findtext("instancesSet/item/instanceId"))

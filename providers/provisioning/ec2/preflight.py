@@ -93,13 +93,16 @@ def _zones(plan: ClusterPlan, network: Network) -> Iterator[Problem]:
 def _allowed(wire: Wire, plan: ClusterPlan, image: Image, network: Network) -> Iterator[Problem]:
     """Ask EC2 whether it would start the first machine of each group, without starting any."""
     for group in plan.groups:
+        if group.choices[0].zone not in (None, *network.subnets):
+            continue  # told already
         asked = launch.asked_for(plan, group, group.choices[0], 1, image, network)
         asked.pop("KeyName", None)  # it is not there yet
         try:
             wire.ec2("RunInstances", {**asked, "DryRun": "true"})
         except RefusedError as error:
             # Capacity is for `start` to find out, and the profile has a finding of its own.
-            if error.code in NO_CAPACITY or error.code == "DryRunOperation" or "iamInstanceProfile" in str(error):
+            profile = error.code == "NoSuchEntity" or "iamInstanceProfile" in str(error)
+            if error.code in NO_CAPACITY or error.code == "DryRunOperation" or profile:
                 continue
             yield Problem("would-be-refused", f"'{group.name}': {error}")
 

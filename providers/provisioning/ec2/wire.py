@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
+from xml.sax.saxutils import unescape
 
 from providers.provisioning.base import CloudError
 from providers.provisioning.ec2.account import Account
@@ -37,7 +38,8 @@ _BUSY = frozenset(
         "EC2ThrottledException",
     )
 )
-_CODE = re.compile(r"([A-Za-z][\w.-]*): ?(.*)", re.DOTALL)
+_CODE = re.compile(r"<Code>\s*([\w.-]+)\s*</Code>")
+_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 
 Params = Mapping[str, str]
 _Answer = TypeVar("_Answer")
@@ -123,34 +125,29 @@ class Wire:
 
     def _post(self, action: str, params: Params) -> Element:
         from libcloud.common.exceptions import BaseHTTPError
-        from libcloud.common.types import LibcloudError, MalformedResponseError
+        from libcloud.common.types import LibcloudError
 
         connection = self.account.connection()
         body = urlencode({"Action": action, "Version": connection.version, **params})
         form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         try:
             answer = connection.request("/", data=body, headers=form, method="POST").object
-        except MalformedResponseError:
+        except BaseHTTPError as error:
+            raise self._refusal(action, error.code, str(error.message)) from None
+        except LibcloudError:
             raise _BusyError("an answer that is no XML") from None
-        except (BaseHTTPError, LibcloudError) as error:
-            raise self._refusal(action, error) from None
         except OSError as error:  # what requests and ssl raise
             raise _BusyError(type(error).__name__) from None
         for element in answer.iter():
             element.tag = element.tag.rpartition("}")[2]
         return answer  # type: ignore[no-any-return]
 
-    def _refusal(self, action: str, error: Any) -> Exception:
-        text = str(getattr(error, "message", None) or getattr(error, "value", None) or "")
-        status = getattr(error, "code", None)
-        found = _CODE.match(text)
-        if found is None:
-            if isinstance(status, int) and (status >= 500 or status == 429):
-                return _BusyError(f"status {status}")
-            return RefusedError(action, type(error).__name__, self._hidden(text))
-        if found[1] in _BUSY:
-            return _BusyError(found[1])
-        return RefusedError(action, found[1], self._hidden(found[2]))
+    def _refusal(self, action: str, status: int, body: str) -> Exception:
+        code = found[1] if (found := _CODE.search(body)) else ""
+        if code in _BUSY or (not code and (status >= 500 or status == 429)):
+            return _BusyError(code or f"status {status}")
+        message = unescape(found[1]) if (found := _MESSAGE.search(body)) else ""
+        return RefusedError(action, code or f"status {status}", self._hidden(message))
 
     def _botocore(self, client: Any, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError

@@ -33,7 +33,6 @@ GONE = frozenset(
         "InvalidVolume.NotFound",
         "InvalidGroup.NotFound",
         "InvalidKeyPair.NotFound",
-        "KeyPairDoesNotExistError",
         "InvalidAllocationID.NotFound",
         "InvalidAddress.NotFound",
         "InvalidSpotInstanceRequestID.NotFound",
