@@ -58,7 +58,6 @@ def all_calls() -> Callable[[Account], set[str]]:
             small_plan("aws", REGION, "m6i.xlarge", "r6i.2xlarge"), identity="rubincwl-node", ssh_key=SSH_KEY
         )
         assert apply(account.cloud(), plan, sleep=account.sleep).complete
-        account.cloud().spot_prices(["m6i.xlarge"])
         moved = replace(plan, ssh_from=("198.51.100.7/32",))
         assert apply(account.cloud(), moved, sleep=account.sleep).complete
         account.ssm.put_parameter(

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from providers.base import Price, Problem
+from providers.base import Problem
 from providers.provisioning.base import Choice, ClusterPlan, Group, Resource
-from providers.provisioning.ec2 import firewall, images, inventory, keys, launch, network, preflight, prices, removal
+from providers.provisioning.ec2 import firewall, images, inventory, keys, launch, network, preflight, removal
 from providers.provisioning.ec2.account import Account
 from providers.provisioning.ec2.wire import PATIENCE_S, Wire
 
@@ -59,10 +59,6 @@ class EC2:
     def destroy(self, resource: Resource) -> None:
         """One call, and no waiting: a machine is certain to go once EC2 has taken it."""
         removal.destroy(self._wire, resource)
-
-    def spot_prices(self, machines: Iterable[str]) -> tuple[Price, ...]:
-        """What they cost as spot machines right now, in the dearest zone."""
-        return prices.spot(self._wire, machines)
 
     def _image(self, plan: ClusterPlan) -> images.Image:
         if plan.image not in self._images:
