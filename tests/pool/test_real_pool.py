@@ -74,9 +74,8 @@ def pool() -> Iterator[Pool]:
 @pytest.fixture(scope="module")
 def joined(pool: Pool) -> Pool:
     """The worker has found its head and joined with its token."""
-    assert pool.head.service("rubincwl-token").returncode == 0
-    found = pool.worker.service("rubincwl-token")
-    assert found.returncode == 0, found.stderr
+    _until_done(pool.head, "rubincwl-token")
+    _until_done(pool.worker, "rubincwl-token")
     _start_condor(pool.worker)
     wait(lambda: pool.members() == ["worker"], "the worker did not join")
     return pool
@@ -160,8 +159,8 @@ def test_an_expired_token_is_refused(joined: Pool, stranger: Machine) -> None:
 def test_a_renewed_token_reaches_the_worker(joined: Pool) -> None:
     before = joined.worker.read("/etc/condor/tokens.d/rubincwl")
     asked = joined.worker.asked("systemctl")
-    assert joined.head.service("rubincwl-token").returncode == 0
-    assert joined.worker.service("rubincwl-token").returncode == 0
+    _until_done(joined.head, "rubincwl-token")
+    _until_done(joined.worker, "rubincwl-token")
     assert joined.worker.read("/etc/condor/tokens.d/rubincwl") != before
     assert joined.worker.asked("systemctl") == asked, "running jobs were disturbed"
 
@@ -227,15 +226,23 @@ def test_openstacks_workers_ask_their_head_for_a_token_in_its_first_half_hour(po
     worker = pool.machine("dusk-worker", replace(head_node, role="worker", head_address=head.address))
     late = pool.machine("dusk-late", replace(head_node, role="worker", head_address=head.address))
     for machine in (worker, late):
-        assert machine.service("rubincwl-token").returncode == 0
-    _start_condor(late)
-    wait(lambda: "oken" in late.read("/var/log/condor/StartLog"), "nobody asked for a token")
-    assert head.says("condor_status -af Machine") == "", "a worker joined that nobody let in"
-    late.run("pkill -x condor_master")
-    assert head.service("rubincwl-token").returncode == 0
+        _until_done(machine, "rubincwl-token")
     _start_condor(worker)
-    wait(lambda: head.says("condor_status -af Machine") == "dusk-worker", "the worker did not join")
+    wait(lambda: "oken" in worker.read("/var/log/condor/StartLog"), "nobody asked for a token")
+    assert head.says("condor_status -af Machine") == "", "a worker joined that nobody let in"
+    _until_done(head, "rubincwl-token")
+    wait(lambda: head.says("condor_status -af Machine") == "dusk-worker", "the worker did not join", 120)
+    wait(lambda: "dusk-worker" in head.says("condor_status -master -af Machine"), "its master did not join", 120)
+    # From now on nobody is let in, and who has a token stays in, also after a restart.
+    head.run("condor_reconfig")
+    worker.run("pkill -QUIT -x condor_master")
+    wait(lambda: head.says("condor_status -af Machine") == "", "the worker did not leave")
+    for machine in (late, worker):
+        _start_condor(machine)
+    wait(lambda: head.says("condor_status -af Machine") == "dusk-worker", "the worker did not join again")
+    wait(lambda: "oken" in late.read("/var/log/condor/StartLog"), "nobody asked for a token")
     assert _may(worker, "ADVERTISE_STARTD")
+    assert not _may(late, "ADVERTISE_STARTD")
     for level in ("WRITE", "ADMINISTRATOR", "NEGOTIATOR"):
         assert not _may(worker, level), level
         assert not _may(late, level), level
@@ -253,6 +260,11 @@ def _prepare(machine: Machine) -> None:
     # There is no archive on this cable, and no need to wait for one: what the user data want is installed.
     machine.write("/etc/apt/apt.conf.d/99-here", 'Acquire::Retries "0";\n')
     machine.run("useradd --create-home submitter")
+
+
+def _until_done(machine: Machine, unit: str) -> None:
+    """Do what a unit does until it succeeds, as its `Restart=on-failure` says."""
+    wait(lambda: machine.service(unit).returncode == 0, f"{unit} of {machine.name} fails", 90)
 
 
 def _errors(machine: Machine) -> list[str]:
