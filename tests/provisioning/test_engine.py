@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.base import MachineType, Price
@@ -34,6 +34,7 @@ FAULTS = st.dictionaries(st.integers(1, 60), st.booleans(), max_size=20)
 """Which calls fail, and whether after they took effect."""
 
 
+@settings(deadline=None)
 @given(FAULTS, st.sampled_from([0.0, 90.0]), st.sampled_from([0.0, 2.0]))
 def test_however_many_calls_fail_repeating_apply_completes_and_repeating_destroy_empties(
     faulty: dict[int, bool], ends_in: float, slow: float

@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers import Problem, load_provider
@@ -70,6 +70,7 @@ def test_spot_comes_before_what_it_falls_back_on_and_types_in_their_order() -> N
     assert [(c.machine.name, c.market, c.zone) for c in big.choices] == expected
 
 
+@settings(deadline=None)
 @given(
     types=st.lists(st.sampled_from(["m5.large", "m5.xlarge", "r5.xlarge", "c6i.xlarge"]), min_size=1, unique=True),
     zones=st.lists(st.sampled_from(["us-east-1a", "us-east-1b", "us-east-1c"]), unique=True),
@@ -101,8 +102,8 @@ def test_every_way_to_get_a_machine_is_tried_once_and_the_price_is_that_of_the_d
 
 def test_the_same_settings_give_the_same_files_which_are_what_the_schema_says(tmp_path: Path) -> None:
     (tmp_path / "key.pub").write_text(KEY)
-    settings = GOOD | {"ssh_key_file": "key.pub"}
-    files, again = (cluster_files(planned(settings, folder=tmp_path)) for _ in range(2))
+    named = GOOD | {"ssh_key_file": "key.pub"}
+    files, again = (cluster_files(planned(named, folder=tmp_path)) for _ in range(2))
     assert files == again
     assert set(files) == {"plan.json", "head.cloud-config", "worker.cloud-config"}
     jsonschema.validate(json.loads(files["plan.json"]), schema("cluster-plan"))
@@ -164,6 +165,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert {each.code for each in refused(worse)} == {"open-to-everybody", "unknown-machine", "no-limit"}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 32), st.integers(0, 2**32 - 1))
 def test_a_network_may_reach_the_head_exactly_if_it_is_small_enough(length: int, address: int) -> None:
     network = ipaddress.ip_network((address, length), strict=False)
