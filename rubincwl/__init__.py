@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from compiler.backends.pegasus import Settings as PegasusSettings
     from compiler.backends.pegasus import lower
     from compiler.certificate import Certificate, certify, read_folder
-    from compiler.delivery import Delivery, deliver
+    from compiler.delivery import Delivery, deliver, deliver_within_store
     from compiler.demo_data import make_demo_data
     from compiler.diagnostics import BugError, CompileError, Diagnostic, Findings, ToolError, render
     from compiler.driver import Choices, Compiled, check, compile_folder
@@ -60,6 +60,7 @@ _HOME = {
     "check_consistency": "compiler.frontend.consistency",
     "compile_folder": "compiler.driver",
     "deliver": "compiler.delivery",
+    "deliver_within_store": "compiler.delivery",
     "expand": "compiler.expand",
     "load_provider": "providers",
     "lower": "compiler.backends.pegasus",
@@ -104,6 +105,7 @@ __all__ = [
     "check_consistency",
     "compile_folder",
     "deliver",
+    "deliver_within_store",
     "expand",
     "load_provider",
     "lower",

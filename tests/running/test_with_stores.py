@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
 from compiler.comparison import compare_runs
 from compiler.delivery import Delivery, deliver_within_store
@@ -23,6 +24,7 @@ from compiler.frontend.config import Settings, read_config
 from compiler.frontend.quantum_graph import read_quantum_graph
 from compiler.upload import upload
 from providers.base import Access
+from rubincwl.cli import cli
 from schemas import schema
 from tests.running.counting import counted
 from tests.stores import Store
@@ -270,3 +272,21 @@ def test_an_input_that_is_gone_when_it_is_fetched_is_told_by_its_url(left: Left,
         run(left.out, inputs_at=[f"{left.store.url}/repo"], access=_reach(left.store), tell=meanwhile)
     assert f"error[fetch-failed]: there is no 's3://{gone[0]}'" in "".join(map(render, error.value.findings))
     assert "Traceback" not in "".join(map(render, error.value.findings))
+
+
+def test_the_command_line_reaches_a_store_as_settings_say(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL_S3", "S3_ENDPOINT_URL"):
+        monkeypatch.delenv(name)
+    files = left.store.files()
+    files.copy(f"{left.store.bucket}/results/", f"{left.store.bucket}/night/outputs/", recursive=True)
+    config = left.out.with_name("config.yaml")
+    settings = {"endpoint": left.store.endpoint, "bucket": left.store.bucket, "prefix": "night"}
+    config.write_text(json.dumps({"targets": {"onprem": settings}}))
+    command = ["deliver", str(left.out), "--repo", str(left.repo), "--no-register", "--target", "onprem"]
+
+    said = CliRunner().invoke(cli, [*command, "--config", str(config)])
+
+    assert said.exit_code == 0, said.output
+    assert f"{OUTPUTS} datasets delivered to {left.repo}, not yet registered in {RUN}" in said.output
+    assert "none of them passed through this machine" in said.output
+    assert f"where the file '{left.repo}/gen3.sqlite3' can be reached:\n  rubincwl deliver" in said.output
