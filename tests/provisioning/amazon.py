@@ -227,6 +227,10 @@ class Account:
         before = self._tokens.get(params.get("ClientToken", ""))
         if before is not None and before[0] != params:
             return 400, "IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent"
+        if before is not None and not any(
+            i._state.name == "running" for i in self.instances() if i.id in str(before[1])
+        ):
+            return 400, "IdempotentInstanceTerminated", "The instance of this client token has been terminated"
         return None
 
     def _after(self, call: Call, token: str | None, answer: list[bytes]) -> list[bytes]:

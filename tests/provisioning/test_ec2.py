@@ -173,6 +173,29 @@ def test_a_subnet_of_the_user_takes_all_machines_and_both_groups(account: Accoun
     assert {each.vpc_id for each in account.groups().values()} == {vpc.id}
 
 
+def test_a_name_may_be_used_again_and_again_though_amazon_remembers_each_request(
+    applied: Account, plan: ClusterPlan
+) -> None:
+    seen = set()
+    for _ in range(3):
+        seen |= {
+            each.id for each in applied.cloud().find("dark") if (each.kind, each.name) == ("node", "dark-workers-1")
+        }
+        applied.take_away("dark-workers-1")
+        assert apply(applied.cloud(), plan, sleep=applied.sleep).complete
+    assert len(seen) == 3
+
+
+def test_two_who_apply_at_once_start_each_machine_once(account: Account, plan: ClusterPlan) -> None:
+    one, other = account.cloud(), account.cloud()
+    head = plan.groups[0]
+    assert one.find("dark") == other.find("dark") == ()
+    for cloud in (one, other):
+        cloud.prepare(plan, ())
+    assert one.start(plan, head, head.choices[0], 1).id == other.start(plan, head, head.choices[0], 1).id
+    assert len(account.instances()) == 1
+
+
 # What is found and removed.
 
 

@@ -27,9 +27,10 @@ from providers.provisioning.ec2.network import Network
 from providers.provisioning.ec2.wire import RefusedError, Wire
 from providers.provisioning.ec2.words import NO_CAPACITY
 
-_UNSEEN = frozenset(("InvalidInstanceID.NotFound",))
-_FORMER_LIVES = 50
-"""How many ended machines of one name EC2 may still remember by their tokens (it does for a day or so)."""
+_UNSEEN = frozenset(("InvalidInstanceID.NotFound", "InvalidGroup.NotFound", "InvalidKeyPair.NotFound"))
+"""What EC2 says of what was made a moment ago."""
+_LIVES = 50
+"""How many machines of one name may have ended while EC2 still knows their tokens, which it does for a day or so."""
 _JUST_NOW_S = 600
 """Twice what AWS lets the clock of this machine be wrong."""
 _ENDED_AS_TOLD = (
@@ -82,29 +83,31 @@ def start(
     """
     groups = firewall.of(wire, plan, group, network)
     params = asked_for(plan, group, choice, number, image, network) | numbered("SecurityGroupId", groups)
-    former = ""
-    for _ in range(_FORMER_LIVES):
-        instance = _described(wire, _run(wire, params, former))
+    for life in range(_LIVES):
+        started = _run(wire, params, life)
+        if started is None:
+            continue
+        instance = _described(wire, started)
         if instance.findtext("instanceState/name") not in ENDED:
             _as_asked(wire, instance, frozenset(groups))
             return node(instance)
         _died(instance, time.time())
-        former = instance.findtext("instanceId", "")
     raise CloudError(f"{node_name(plan.name, group.name, number)} has been started and ended too often today")
 
 
-def _run(wire: Wire, params: Mapping[str, str], former: str) -> str:
-    """The id of the machine that this request has started, now or before.
+def _run(wire: Wire, params: Mapping[str, str], life: int) -> str | None:
+    """The id of the machine that this request has started, now or before; None where that one has ended.
 
-    EC2 starts one machine for one token and particulars, and gives the same again when asked again: also when it has
-    ended since. So the token of a machine that follows another one tells which.
+    EC2 starts one machine for one token and particulars, however often it is asked, and still knows the token when the
+    machine has ended. So a machine that follows another one has a token of its own.
     """
-    token = hashlib.sha256(json.dumps([sorted(params.items()), former]).encode()).hexdigest()
-    unseen = frozenset(("InvalidGroup.NotFound", "InvalidKeyPair.NotFound"))
+    token = hashlib.sha256(json.dumps([sorted(params.items()), life]).encode()).hexdigest()
     try:
         run = partial(wire.ec2, "RunInstances", {**params, "ClientToken": token})
-        return str(wire.retrying(run, unseen).findtext("instancesSet/item/instanceId"))
+        return str(wire.retrying(run, _UNSEEN).findtext("instancesSet/item/instanceId"))
     except RefusedError as error:
+        if error.code == "IdempotentInstanceTerminated":
+            return None
         if error.code in NO_CAPACITY:
             raise CapacityError(str(error)) from None
         raise
@@ -112,9 +115,10 @@ def _run(wire: Wire, params: Mapping[str, str], former: str) -> str:
 
 def _described(wire: Wire, instance: str) -> Element:
     def look() -> Element:
-        return next(
-            wire.items("DescribeInstances", "reservationSet/item/instancesSet/item", {"InstanceId.1": instance})
-        )
+        path = "reservationSet/item/instancesSet/item"
+        for found in wire.items("DescribeInstances", path, {"InstanceId.1": instance}):
+            return found
+        raise RefusedError("DescribeInstances", "InvalidInstanceID.NotFound", instance)
 
     return wire.retrying(look, _UNSEEN)
 
@@ -162,5 +166,5 @@ def _spot(choice: Choice) -> dict[str, str]:
         f"{options}.InstanceInterruptionBehavior": "terminate",
     }
     if choice.ceiling is not None:
-        asked[f"{options}.MaxPrice"] = f"{choice.ceiling:.4f}"
+        asked[f"{options}.MaxPrice"] = f"{choice.ceiling:.5f}"
     return asked
