@@ -37,7 +37,7 @@ _RUNTIME_PACKAGE = {"apptainer": "apptainer", "docker": "docker.io"}
 def user_data(node: Node) -> str:
     """The machine's user data: ``#cloud-config`` and YAML, the same for the same node; no secret is in it.
 
-    Ask `problems` of the node first. Bytes: about 9,000 of the 16,384 that AWS takes. Needs the extra ``provision``.
+    Ask `problems` of the node first. It takes about 11,000 of the 16,384 bytes of AWS. Needs the extra ``provision``.
     """
     document: dict[str, Any] = {
         "bootcmd": [_render("lease.sh", lease_s=node.lease_s)],
