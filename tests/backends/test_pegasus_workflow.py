@@ -53,7 +53,7 @@ def as_pegasus_api_writes(jobs: JobGraph) -> dict[str, Any]:
         say(made, job.request)
         made_jobs.append(made)
     last = Job("_collect", _id="_collect", node_label="gathers records", namespace="rubincwl")
-    last.add_args("collect", "--output", "_collect_records.jsonl")
+    last.add_args("collect", "--output", "_collect_records.jsonl", *(each.lfn for each in records))
     say(last, Request())
     last.add_inputs(*records)
     last.add_outputs(File("_collect_records.jsonl"), stage_out=True, register_replica=False)

@@ -76,7 +76,9 @@ def gathering_lines(made: Iterable[Gathering], like: Request) -> Iterator[str]:
         )
     )
     for each in made:
-        arguments = f'"collect","--output","{each.output}"'
+        # By name: where jobs share a folder, or HTCondor puts its own files beside, there are others like them.
+        gathered = '","'.join(file for _, file in each.sources)
+        arguments = f'"collect","--output","{each.output}","{gathered}"'
         uses = [
             _uses([file for _, file in each.sources], _INPUT),
             _uses([each.output], _RESULT if each.is_last else _PASSED_ON),

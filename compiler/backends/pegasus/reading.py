@@ -24,6 +24,8 @@ SUB_WORKFLOW = "pegasusWorkflow"
 CARRIED = ("--graph", "--butler")
 """Options that name files which every quantum of a job needs."""
 RECORDS = "--records"
+COLLECT = "collect"
+"""The verb of jobs that put files of records together."""
 
 
 class _Use(msgspec.Struct, gc=False):
@@ -257,8 +259,11 @@ class _Reader:
             self.unlike.append((len(self.verbs) - 1, "the checkpoint that it uses is not that of its arguments"))
         if not _is_plain(head):
             self.unlike.append((len(self.verbs) - 1, "its arguments are no verb with options of one value each"))
-        if self.verbs[-1] == "collect" and [options.get("--output")] != [use.lfn for use in outputs]:
-            self.unlike.append((len(self.verbs) - 1, "it makes another file than its arguments say"))
+        if self.verbs[-1] == COLLECT:
+            if [options.get("--output")] != [use.lfn for use in outputs]:
+                self.unlike.append((len(self.verbs) - 1, "it makes another file than its arguments say"))
+            if sorted(_gathered(head)) != sorted(use.lfn for use in uses if use.type == "input"):
+                self.unlike.append((len(self.verbs) - 1, "it fetches other files than its arguments say"))
         if not _tells(metadata, quanta):
             self.unlike.append((len(self.verbs) - 1, "its metadata names other quanta than its arguments"))
 
@@ -276,17 +281,32 @@ def _options(head: str) -> dict[str, str]:
     return dict(zip(words[1::2], words[2::2], strict=False))
 
 
+def _gathered(head: str) -> list[str]:
+    """The files that a job puts together, behind its verb, its one option and that option's value."""
+    return head.split(" ")[3:]
+
+
 def _is_plain(head: str) -> bool:
-    _, *words = head.split(" ")
+    verb, *words = head.split(" ")
+    if verb == COLLECT:
+        words = words[:2]
     return len(words) % 2 == 0 and all(word.startswith("--") for word in words[::2])
 
 
 def _tells(metadata: dict[str, str], quanta: list[str]) -> bool:
     """Whether a job's metadata says of its quanta how many they are, and by its place the words of each."""
-    told = list(metadata.values())
+    told = [_as_spoken(each) if "'" in each or '"' in each else each for each in metadata.values()]
     if told[1:] == quanta and tuple(metadata) == _metadata_keys(len(quanta)):  # in this order it is quick
         return told[:1] == ([str(len(quanta))] if quanta else [])
-    return metadata == dict(zip(_metadata_keys(len(quanta)), [str(len(quanta)), *quanta], strict=False))
+    expected = zip(_metadata_keys(len(quanta)), [str(len(quanta)), *quanta], strict=False)
+    return dict(zip(metadata, told, strict=True)) == dict(expected)
+
+
+def _as_spoken(words: str) -> str:
+    try:
+        return " ".join(_words(words))
+    except ValueError:  # a quote that does not close
+        return words
 
 
 @lru_cache(maxsize=1 << 10)
