@@ -56,7 +56,7 @@ $(READY): pyproject.toml
 	done; \
 	if [ -z "$$found" ]; then echo "no usable Python: install 3.11 or 3.12, or say make PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
 	echo "setting up $(VENV) with $$($$found --version) (once, about a minute)"; \
-	rm -rf $(VENV) && $$found -m venv $(VENV)
+	$(BIN)/python --version >/dev/null 2>&1 || { rm -rf $(VENV) && $$found -m venv $(VENV); }
 	@if $(BIN)/python -m pip config list | grep -q "\.index-url" \
 	    || ! $(BIN)/python -m pip install -qq --disable-pip-version-check uv \
 	    || ! $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable ".[$(EXTRAS)]"; then \
