@@ -15,7 +15,7 @@ from compiler.diagnostics import CompileError, ToolError
 from compiler.rubin import QuantumGraph
 from compiler.upload import Uploaded, upload
 from providers.base import Access
-from providers.storage import SHA256_KEY, open_client
+from providers.storage import open_client
 from tests import shapes
 from tests.stores import Store
 
