@@ -112,7 +112,9 @@ class HeadNodeProof:
         if self.handover == "submit-host":
             return "head node: every file passes the submit host, by design (condorio): exempt from the proof"
         if self.handover == "shared-folder":
-            return "head node: files stay in the shared folder, where it links and copies: exempt from the proof"
+            return (
+                "head node: it links and copies within the shared folder, by design (sharedfs): exempt from the proof"
+            )
         size = sum(self.starting.values())
         unplaced = f" ({self.unplaced:,} with a placeholder)" if self.unplaced else ""
         files = f"{self.replicas:,} replicas{unplaced}, {self.outputs:,} outputs"
