@@ -373,12 +373,15 @@ def amazon(credentials: Path) -> Iterator[tuple[str, Callable[..., Account]]]:
 def amazon_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, Callable[..., Account]]]:
     pytest.importorskip("moto.ec2")
     import botocore.loaders
+    import moto.kms.models
 
     folder = tmp_path_factory.mktemp("aws")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         # Each client of a user reads botocore's descriptions of services; here they are read once.
         patch.setattr(botocore.loaders, "create_loader", cache(botocore.loaders.create_loader))
+        # Each account's first encrypted volume makes a key of its own, which takes long; one does for all.
+        patch.setattr(moto.kms.models, "generate_private_key", cache(moto.kms.models.generate_private_key))
         with amazon(folder / "credentials") as (url, new):
             yield url, folder / "credentials", new
 
