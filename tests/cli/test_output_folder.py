@@ -38,6 +38,7 @@ def test_a_compile_writes_what_the_documentation_lists(compile_: Compile, out: P
     assert sorted(str(each.relative_to(out)) for each in out.rglob("*") if each.is_file()) == [
         "certificate.json",
         "job.json",
+        "pegasus/head-node.json",
         "pegasus/pegasus.properties",
         "pegasus/plan.sh",
         "pegasus/quanta.parquet",
