@@ -3,6 +3,7 @@
 #   make test   the test suite
 #   make fuzz   the tests of generated examples, with new ones
 #   make test-pool   a real HTCondor pool from the user data of clusters; needs root and debootstrap
+#   make test-openstack   clusters on a real OpenStack whose machines are make-believe
 #   make lint   ruff, mypy, import-linter
 #   make benchmark   what things cost, beside bps; half an hour the first time; writes benchmarks/RESULTS.md
 
@@ -16,7 +17,7 @@ DEMO := demo
 # A file of tests at a time on each processor.
 PYTEST_ARGS ?= -n auto --dist loadfile
 
-.PHONY: demo test fuzz test-pool lint benchmark venv clean
+.PHONY: demo test fuzz test-pool test-openstack lint benchmark venv clean
 
 demo: $(READY)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m rubincwl.demo $(DEMO)
@@ -30,6 +31,18 @@ fuzz: $(READY)
 # The first time, two minutes to put Debian into .venv/pool.
 test-pool: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -m pool tests/pool
+
+# The first time, some minutes to install 600 MB into .venv/openstack and to make databases.
+OPENSTACK := $(VENV)/openstack
+OPENSTACK_PACKAGES := nova~=34.0 keystone~=30.0 glance~=33.0 openstack-placement~=16.0 neutron~=29.0 openstacksdk werkzeug
+test-openstack: $(READY) $(OPENSTACK)/.ready
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -m "openstack and not exhaustive" tests/openstack
+
+$(OPENSTACK)/.ready: $(READY)
+	@echo "installing OpenStack in $(OPENSTACK) (once, some minutes)"
+	@rm -rf $(OPENSTACK) $(OPENSTACK)-databases && $(BIN)/python -m venv $(OPENSTACK)
+	@$(OPENSTACK)/bin/python -m pip install --quiet --disable-pip-version-check $(OPENSTACK_PACKAGES)
+	@touch $@
 
 lint: $(READY)
 	$(BIN)/ruff check
