@@ -42,8 +42,8 @@ def quote_arguments(words: Sequence[str]) -> list[str]:
 
     HTCondor, which takes them where PegasusLite does not, reads the same, but for a word with both kinds of quotes.
 
-    >>> quote_arguments(["a b", "it's", "*", "é", ""])
-    ["'a b'", '"it\'s"', "'*'", "'é'", "''"]
+    >>> print(*quote_arguments(["a b", "it's", "*", "é", ""]))
+    'a b' "it's" '*' 'é' ''
     """
     for word in words:
         if found := _REFUSED.search(word):
