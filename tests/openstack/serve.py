@@ -16,6 +16,7 @@ def nova():
     from nova import monkey_patch
 
     monkey_patch.patch(backend="threading")
+    _one_at_a_time()
     import os_vif
     from nova import objects, service
     from nova.compute import rpcapi as compute
@@ -77,12 +78,26 @@ def main(name, port, folder):
     if name in files:
         os.environ[f"{variable}_FILES"] = os.path.join(folder, files[name])
     sys.argv = [name, *(["--config-file", os.path.join(folder, "neutron.conf")] if name == "neutron" else [])]
+    if name != "nova":  # which imports nothing before its own patches
+        _one_at_a_time()
     application = OWN[name]() if name in OWN else importlib.import_module(f"{name}.wsgi.api").application
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from werkzeug.serving import WSGIRequestHandler, run_simple
 
     WSGIRequestHandler.protocol_version = "HTTP/1.1"
     run_simple("127.0.0.1", port, application, threaded=True)
+
+
+def _one_at_a_time():
+    """Let sqlite's transactions wait for each other from their start.
+
+    Two that have read and then want to write would both fail: a machine would be lost now and then.
+    """
+    import sqlalchemy
+
+    @sqlalchemy.event.listens_for(sqlalchemy.engine.Engine, "before_cursor_execute", retval=True)
+    def _begin(connection, cursor, statement, parameters, context, many):
+        return ("BEGIN IMMEDIATE" if statement == "BEGIN" else statement), parameters
 
 
 def _end_with_parent():
