@@ -75,6 +75,10 @@ def show_status(report: Report, name: str, found: Status) -> None:
     _print(report, table)
     for other in found.others:
         report.say(f"  {other.kind:<10}{other.name}")
+    if stopped := [each.node.name for each in found.nodes if each.node.state == "stopped"]:
+        report.say(
+            f"stopped, and still holding what they were given: {', '.join(stopped)}; apply or destroy removes them"
+        )
     report.say(f"{_money(found.usd_hour)} USD an hour now; {_money(found.usd)} USD so far for the nodes that are there")
 
 

@@ -156,6 +156,13 @@ def test_apply_then_again_then_status_then_destroy(call: Any, memory: Memory) ->
     assert call("destroy", "--yes").code == 0
 
 
+def test_status_names_what_has_stopped_and_still_holds_something(memory: Memory, call: Any) -> None:
+    call("apply", "--yes")
+    assert "stopped" not in call("status").out
+    memory.take_away("dark-big-2")
+    assert "stopped, and still holding what they were given: dark-big-2;" in call("status").out
+
+
 def test_destroy_and_status_need_no_configuration_but_the_name(memory: Memory, call: Any) -> None:
     call("apply", "--yes")
     rubincwl = Rubincwl()
