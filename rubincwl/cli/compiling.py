@@ -38,7 +38,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-def _target(**options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def target_option(**options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option ``--target``, which takes providers of other packages too."""
 
     def begun(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -88,7 +88,7 @@ def _choices(report: Report, target: str, options: Mapping[str, Any], **more: An
 @click.argument("pipeline")
 @click.argument("graph", type=FILE)
 @click.option("-o", "--output", "out", type=FILE, required=True, help="Folder to write; made, or replaced if ours.")
-@_target(required=True, help="cwl alone, or also aws, gcp, onprem: for Pegasus there.")
+@target_option(required=True, help="cwl alone, or also aws, gcp, onprem: for Pegasus there.")
 @click.option("--repo", type=FILE, help="The butler repository on this machine: OUT/inputs will point to it.")
 @_of_targets
 @click.option("--cwl-container", metavar="IMAGE", help="Image that the CWL's tools hint at; some engines start it.")
@@ -130,7 +130,7 @@ def compile_(report: Report, /, pipeline: str, graph: Path, out: Path, target: s
 @click.argument("pipeline")
 @click.argument("graph", type=FILE)
 @click.option("--against", type=FILE, metavar="OUT", help="Prove the folder of an earlier compile again.")
-@_target(default="cwl", help="Tell also what a compile for it would.")
+@target_option(default="cwl", help="Tell also what a compile for it would.")
 @click.option("--repo", type=FILE, help="The butler repository on this machine, of which inputs are verified.")
 @_of_targets
 @click.pass_obj

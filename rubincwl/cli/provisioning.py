@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rubincwl.cli.compiling import _target
+from rubincwl.cli.compiling import target_option
 from rubincwl.cli.verb import Report, Verb
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class _Asked:
 def _of_cluster(verb: Callable[..., None]) -> Callable[..., None]:
     """The options of all these verbs."""
     options = (
-        _target(required=True, help="Where: aws, gcp, onprem."),
+        target_option(required=True, help="Where: aws, gcp, onprem."),
         click.option("--config", type=FILE, help="The configuration; the cluster is in targets: NAME: cluster."),
         click.option("--name", help="Name of the cluster, in place of the one in the configuration."),
     )

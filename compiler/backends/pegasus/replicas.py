@@ -126,7 +126,16 @@ class _Finder:
         if _PLAIN_INPUT.fullmatch(location) and (folders := self._below()):
             return tuple([(site, url + location[6:]) for site, url in folders])
         path = unquote(location.removeprefix("inputs/"))
-        return self._taken([self._replica(f"{base.rstrip('/')}/{path}", base) for base in self._bases])
+        return self._taken([self._in_folder(base, path) for base in self._bases])
+
+    def _in_folder(self, base: str, path: str) -> Pair | Problem:
+        """A file below one of the folders; what is wrong with the folder is not said of each of its files."""
+        found = self._replica(f"{base.rstrip('/')}/{path}", base)
+        if isinstance(found, Problem):
+            whole = self._replica(base, base)
+            if isinstance(whole, Problem) and whole.code == found.code:
+                return whole
+        return found
 
     def _folders(self) -> tuple[Pair, ...]:
         """The folders below which inputs are; none if one of them is not open to jobs."""
