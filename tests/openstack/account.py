@@ -67,6 +67,7 @@ class Account:
         self.user = made["user"]["id"]
         roles = {each["name"]: each["id"] for each in self._keystone("GET", "/roles")["roles"]}
         self._keystone("PUT", f"/projects/{self.project}/users/{self.user}/roles/{roles['member']}")
+        self.quota(1000)
         self.clouds = self.folder / f"{self.name}.yaml"
         self.clouds.write_text(
             f"clouds:\n  here:\n    region_name: {REGION}\n    auth:\n"
@@ -153,8 +154,9 @@ class Account:
         self._until(lambda: all(each["id"] != server for each in self.servers()))
 
     def quota(self, cores: int) -> None:
-        """How many cores the project may use."""
-        self._nova("PUT", f"/os-quota-sets/{self.project}", {"quota_set": {"cores": cores}})
+        """How many cores the project may use; other quotas do not matter here."""
+        plenty = {"instances": 1000, "ram": 10_000_000}
+        self._nova("PUT", f"/os-quota-sets/{self.project}", {"quota_set": {"cores": cores, **plenty}})
 
     def clear(self) -> None:
         """Remove what is left, so that the next account starts in a cloud with room."""

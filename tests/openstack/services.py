@@ -119,6 +119,7 @@ transport_url = fake:///
 compute_driver = fake.FakeDriver
 state_path = {folder}/nova
 instances_path = {folder}/nova/instances
+service_down_time = 900
 vif_plugging_is_fatal = false
 vif_plugging_timeout = 0
 [api]

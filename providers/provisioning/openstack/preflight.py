@@ -7,6 +7,7 @@ from typing import Any
 
 from providers.base import Problem
 from providers.provisioning.base import Choice, CloudError, ClusterPlan, Group
+from providers.provisioning.openstack.machines import resource, servers
 from providers.provisioning.openstack.offers import Offers
 from providers.provisioning.openstack.wire import RefusedError, Wire
 
@@ -25,7 +26,7 @@ def check(wire: Wire, offers: Offers, plan: ClusterPlan, outside: str) -> tuple[
         *_asked("no-network", "cluster.network", lambda: offers.network(plan.network)),
         *(_asked("no-network", "openstack.floating_from", lambda: offers.outside(outside)) if outside else ()),
         *_zones(wire, plan),
-        *_quotas(plan, limits),
+        *_quotas(plan, limits, _to_be_removed(wire, plan)),
         *_network_quotas(wire, plan),
     )
 
@@ -111,16 +112,26 @@ def _zones(wire: Wire, plan: ClusterPlan) -> Iterable[Problem]:
         yield Problem("bad-zone", f"there is no availability zone '{zone}'", help, "cluster")
 
 
-def _quotas(plan: ClusterPlan, limits: dict[str, Any]) -> Iterable[Problem]:
+def _to_be_removed(wire: Wire, plan: ClusterPlan) -> dict[str, float]:
+    """What machines hold that have stopped: `apply` removes them before it starts others."""
+    ended = [each["flavor"] for each in servers(wire, plan.name) if resource(each).state == "stopped"]
+    return {
+        "instances": len(ended),
+        "cores": sum(each["vcpus"] for each in ended),
+        "MiB of memory": sum(each["ram"] for each in ended),
+    }
+
+
+def _quotas(plan: ClusterPlan, limits: dict[str, Any], freed: dict[str, float]) -> Iterable[Problem]:
     """Each group by the smallest of its choices: less than that cannot be had."""
-    needs = dict.fromkeys(_COMPUTE, 0.0)
+    needs = {what: -amount for what, amount in freed.items()}
     for group in plan.groups:
         needs["instances"] += group.count
         needs["cores"] += group.count * min(each.machine.cores for each in group.choices)
         needs["MiB of memory"] += group.count * 1024 * min(each.machine.memory_gib for each in group.choices)
     for what, key in _COMPUTE.items():
         most, used = limits.get(f"maxTotal{key}", -1), limits.get(f"total{key}Used", 0)
-        if 0 <= most < used + needs[what]:
+        if 0 <= most < used + needs[what] and needs[what] > 0:
             yield _short(f"{most} {what}, of which {used} are in use", f"{needs[what]:g}")
 
 
