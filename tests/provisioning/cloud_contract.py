@@ -98,7 +98,8 @@ def faults(
             world.fail(nth, after_effect=after_effect)
             told = _told(lambda world=world: _apply(world, plan).complete)  # type: ignore[misc]
             world.sleep(600)
-            assert _apply(world, plan).complete, f"call {nth} of apply failed, and the next does not finish it"
+            again = _apply(world, plan)
+            assert again.complete, f"call {nth} of apply failed, and the next does not finish it: {again}"
             there = Counter(world.left())
             assert not whole - there, f"call {nth} of apply failed, and the next leaves out {whole - there}"
             yield Fault("apply", nth, after_effect, told, tuple((there - whole).elements()))
