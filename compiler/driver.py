@@ -252,7 +252,7 @@ def _target(choices: Choices, findings: Findings) -> tuple[tuple[MachineType, ..
 
     if choices.target == PORTABLE:
         return (), None
-    provider = check_target(choices.target, choices.settings, findings)
+    provider = check_target(choices.target, choices.settings, findings, jobs=True)
     asked = choices.settings.values.get(SETTING) is not None
     return provider.machines(), plan_cluster(provider, choices.settings, findings) if asked else None
 

@@ -68,8 +68,11 @@ def prove_head_node(out: Path) -> HeadNodeProof:
     return pegasus.prove_head_node(out)
 
 
-def check_target(target: str, settings: Settings, findings: Findings) -> Provider:
-    """The provider `target` with its `settings`; raises `CompileError` with all that is wrong with them."""
+def check_target(target: str, settings: Settings, findings: Findings, *, jobs: bool = False) -> Provider:
+    """The provider `target` with its `settings`; raises `CompileError` with all that is wrong with them.
+
+    `jobs`: are to run with them, so they must be able to fetch from where the inputs are.
+    """
     from compiler.backends import pegasus
     from compiler.frontend.targets import check_settings
     from providers import ProviderUnavailableError, UnknownProviderError, load_provider
@@ -87,7 +90,9 @@ def check_target(target: str, settings: Settings, findings: Findings) -> Provide
     if not own.errors:
         for problem in provider.problems():
             own.error(problem.code, problem.message, help=problem.help, setting=problem.setting)
-        pegasus.read_settings(ours, own)
+        chosen = pegasus.read_settings(ours, own)
+        if jobs and not own.errors:
+            pegasus.tell_unreachable(provider, chosen, own)
     findings.items.extend(map(settings.placed, own))
     findings.raise_errors()
     return provider

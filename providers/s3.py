@@ -120,7 +120,8 @@ class S3Bucket:
         """What is at ``scheme://bucket/key`` of this store, whatever the scheme."""
         bucket, _, key = url.partition("://")[2].partition("/")
         if not _BUCKET.fullmatch(bucket):
-            return Problem("bad-bucket", f"Pegasus' S3 client cannot read the bucket {bucket!r}", None, "inputs_at")
+            message = f"Pegasus' S3 client cannot read the bucket {bucket!r}"
+            return Problem("bad-bucket", message, "3 to 63 of a-z, 0-9 and '-', without dots", "inputs_at")
         if found := _KEY_REFUSED.search(key):
             message = f"Pegasus' S3 client cannot read {found[0]!r} in {url!r}"
             return Problem("bad-key", message, "copy it to another key", "inputs_at")

@@ -25,6 +25,7 @@ def validate(tree: Placed, schema: Mapping[str, Any] | bool, findings: Findings,
     was probably meant."""
     from jsonschema import Draft202012Validator
 
+    incomplete: set[tuple[str | int, ...]] = set()
     for error in Draft202012Validator(schema).iter_errors(tree.plain()):
         path = tuple(error.absolute_path)
         found, _ = tree.nearest(*path)
@@ -44,6 +45,11 @@ def validate(tree: Placed, schema: Mapping[str, Any] | bool, findings: Findings,
             known = [str(each) for each in allowed]
             help = nearest(str(found.content), known)
             findings.error("wrong-value", f"{what} is '{found.content}'", found.place, help)
+        elif error.validator == "required" and found.is_mapping:
+            if path not in incomplete:  # else told already: there is an error for each key
+                incomplete.add(path)
+                lacking = " and ".join(repr(key) for key in error.validator_value if key not in found.mapping)
+                findings.error("missing-key", f"{what} lacks {lacking}", found.key or found.place)
         else:
             message = f"{what} is a {_kind(found)} that is not allowed: {error.message}"
             findings.error("wrong-value", message, found.place)

@@ -124,6 +124,7 @@ def test_inputs_on_the_submit_host_are_told_once(tmp_path: Path) -> None:
 def test_a_folder_that_jobs_cannot_reach_is_told_once_for_all_its_files(tmp_path: Path) -> None:
     found = lowered(tmp_path, dark(3, 3), WHOLE, inputs_at=["s3://survey/repo", "gs://survey/repo"])
     assert [(each.code, "'gs://survey/repo'" in each.message) for each in found] == [("unreachable-input", True)]
+    assert [each.setting for each in found] == ["inputs_at.1"]
 
 
 def test_an_absolute_location_in_the_store_needs_no_setting(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def told(findings: list[Diagnostic]) -> list[tuple[str, str]]:
         ("gcp", "anonymous: maybe", ("3:16", "wrong-type")),
         ("onprem", "batch: {system: pbs}", ("3:21", "wrong-value")),
         ("onprem", "batch: {system: slurm}", ("3:5", "slurm-needs-store")),
-        ("onprem", "machines: [{name: a, cores: 4}]", ("3:16", "wrong-value")),
+        ("onprem", "machines: [{name: a, cores: 4}]", ("3:16", "missing-key")),
         ("onprem", "openstack: {password: x}", ("3:17", "unknown-key")),
     ],
 )
@@ -104,3 +104,17 @@ def test_a_cluster_is_for_those_who_can_make_one() -> None:
     assert set(target_schema(Still)["properties"]) == {
         *("bucket", "inputs_at", "container", "container_type", "setup_script", "retries"),
     }
+
+
+def test_inputs_that_jobs_cannot_reach_are_told_before_anything_is_read(file: Path) -> None:
+    text = "targets:\n  gcp:\n    inputs_at: [gs://survey/repo, s3://survey/repo, /data/repo]\n"
+    file.write_text(text)
+    settings = read_config(file, Findings()).targets("gcp", {})
+    with pytest.raises(CompileError) as raised:
+        check_target("gcp", settings, Findings(), jobs=True)
+    assert told(list(raised.value.findings)) == [("3:35", "unreachable-input"), ("3:53", "inputs-on-submit-host")]
+
+
+def test_all_keys_that_are_missing_are_told_at_once(file: Path) -> None:
+    (finding,) = found(file, "targets:\n  onprem:\n    machines: [{cores: 4}]\n", "onprem")
+    assert (finding.code, finding.message) == ("missing-key", "'machines' 1 lacks 'name' and 'memory_gib'")

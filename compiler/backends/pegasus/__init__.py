@@ -13,7 +13,7 @@ from compiler.backends.pegasus.layout import Layout, layout_of
 from compiler.backends.pegasus.partition import Limits
 from compiler.backends.pegasus.plan_script import write_plan_script
 from compiler.backends.pegasus.quoting import BOTH_QUOTES
-from compiler.backends.pegasus.replicas import INPUTS_MARK, NOTHING, Known, replicas_of
+from compiler.backends.pegasus.replicas import INPUTS_MARK, NOTHING, Known, replicas_of, tell_unreachable
 from compiler.backends.pegasus.settings import Settings, read_settings
 from compiler.backends.pegasus.sites import write_sites
 from compiler.backends.pegasus.worker_script import (
@@ -29,7 +29,17 @@ from compiler.diagnostics import Diagnostic, Findings
 from compiler.jobs import JobGraph
 from providers.base import Provider
 
-__all__ = ["HeadNodeProof", "Known", "Settings", "ids_of", "lower", "prove_head_node", "read_proof", "read_settings"]
+__all__ = [
+    "HeadNodeProof",
+    "Known",
+    "Settings",
+    "ids_of",
+    "lower",
+    "prove_head_node",
+    "read_proof",
+    "read_settings",
+    "tell_unreachable",
+]
 
 _NAMED_AT_MOST = 5
 

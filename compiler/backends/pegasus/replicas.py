@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -102,6 +102,11 @@ def replicas_of(
     return found
 
 
+def tell_unreachable(provider: Provider, settings: Settings, findings: Findings) -> None:
+    """Tell each folder of ``inputs_at`` from which jobs cannot fetch."""
+    _Finder(provider, settings, findings).folders()
+
+
 class _Finder:
     """Turns locations into places, and tells each problem once."""
 
@@ -110,7 +115,9 @@ class _Finder:
         self._findings = findings
         self._reported: set[str] = set()
         self._bases = settings.input_bases()
-        self._below = cache(self._folders)
+        self._numbered = tuple(enumerate(self._bases))
+        self.folders = cache(self._folders)
+        """The folders below which inputs are; none if jobs cannot reach one of them, which is told."""
 
     def find(self, location: str, urls: Sequence[str] | None) -> tuple[Pair, ...]:
         """The places of one file; none if there is a problem with any."""
@@ -123,24 +130,20 @@ class _Finder:
             return self._taken([self._replica(location, base)])
         if not self._bases:
             return ((STAGING, f"{INPUTS_MARK.mark}/{unquote(location.removeprefix('inputs/'))}"),)
-        if _PLAIN_INPUT.fullmatch(location) and (folders := self._below()):
+        if not (folders := self.folders()):
+            return ()
+        if _PLAIN_INPUT.fullmatch(location):
             return tuple([(site, url + location[6:]) for site, url in folders])
         path = unquote(location.removeprefix("inputs/"))
-        return self._taken([self._in_folder(base, path) for base in self._bases])
-
-    def _in_folder(self, base: str, path: str) -> Pair | Problem:
-        """A file below one of the folders; what is wrong with the folder is not said of each of its files."""
-        found = self._replica(f"{base.rstrip('/')}/{path}", base)
-        if isinstance(found, Problem):
-            whole = self._replica(base, base)
-            if isinstance(whole, Problem) and whole.code == found.code:
-                return whole
-        return found
+        return self._taken([self._given(number, f"{base.rstrip('/')}/{path}") for number, base in self._numbered])
 
     def _folders(self) -> tuple[Pair, ...]:
-        """The folders below which inputs are; none if one of them is not open to jobs."""
-        found = [self._replica(base, base) for base in self._bases]
-        return tuple(each for each in found if not isinstance(each, Problem)) if not _problems(found) else ()
+        return self._taken([self._given(number, base) for number, base in self._numbered])
+
+    def _given(self, number: int, url: str) -> Pair | Problem:
+        """A folder of inputs, or a file below; what is wrong is to be blamed on the folder's own line."""
+        found = self._replica(url, self._bases[number])
+        return replace(found, setting=f"inputs_at.{number}") if isinstance(found, Problem) else found
 
     def _replica(self, url: str, named: str) -> Pair | Problem:
         """`named`: the part of it that the user gave."""
