@@ -17,7 +17,7 @@ from providers.provisioning.base import (
     Resource,
     node_name,
 )
-from providers.provisioning.guards import check_before_start
+from providers.provisioning.guards import check_before_start, check_ssh_from
 from providers.provisioning.standing import Standing, stand
 
 Tell = Callable[[str], None]
@@ -86,6 +86,8 @@ def apply(cloud: Cloud, plan: ClusterPlan, tell: Tell = lambda text: None, sleep
             raise RefusedError(problems)
         for each in problems:
             tell(f"note: {each.message}")
+    elif problems := check_ssh_from(plan.ssh_from):
+        raise RefusedError(problems)
     work = _Work(cloud, plan, tell)
     if _prepare(work, there) and _clear(work, before.ended):
         _start_all(work, before)

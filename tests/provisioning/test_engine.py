@@ -257,3 +257,11 @@ def test_a_price_that_nobody_knows_leaves_the_sum_unknown_and_the_users_own_goes
     rates = rates_of(table, {"large": {"spot": 0.01}, "new": {"on-demand": 3.0}})
     assert rates["large", "spot"] == 0.01
     assert rates["new", "spot"] == rates["new", "on-demand"] == 3.0
+
+
+def test_nobody_is_let_into_a_complete_cluster_whom_a_new_one_would_refuse() -> None:
+    memory = Memory()
+    assert made(memory).complete
+    with pytest.raises(RefusedError, match="nearly everybody"):
+        made(memory, replace(PLAN, ssh_from=("0.0.0.0/0",)))
+    assert made(memory).changed is False

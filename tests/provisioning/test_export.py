@@ -79,7 +79,8 @@ def test_packer_takes_what_is_exported(tmp_path: Path, provider: str, network: s
         assert ran.returncode == 0, ran.stdout + ran.stderr
     text = (tmp_path / "node.pkr.hcl").read_text()
     assert f'source "{PACKER_BUILDER[provider]}" "node"' in text
-    assert "install -y --no-install-recommends condor python3-boto3" in text
+    first = "cloud-init condor" if provider == "gcp" else "condor"
+    assert f"install -y --no-install-recommends {first} python3-boto3" in text
 
 
 @pytest.mark.system("packer")
@@ -102,8 +103,11 @@ def test_only_the_named_networks_reach_port_22_and_only_nodes_the_pool(provider:
     elif provider == "gcp":
         rules = resources["google_compute_firewall"]
         assert rules["ssh"]["source_ranges"] == list(made.ssh_from)
-        assert rules["ssh"]["target_tags"] == ["dark-head"]
-        assert rules["pool"]["source_tags"] == rules["pool"]["target_tags"] == ["dark"]
+        assert rules["ssh"]["target_tags"] == ["rubincwl-head-dark"]
+        assert rules["pool"]["source_tags"] == rules["pool"]["target_tags"] == ["rubincwl-node-dark"]
+        closed = rules.pop("closed")
+        assert closed["deny"] == [{"protocol": "all"}]
+        assert 1000 > closed["priority"] > rules["ssh"]["priority"] == rules["pool"]["priority"]
     else:
         rules = resources["openstack_networking_secgroup_rule_v2"]
         assert {r["remote_ip_prefix"] for r in rules.values() if r["port_range_min"] == 22} == set(made.ssh_from)
@@ -122,6 +126,23 @@ def test_google_itself_deletes_a_node_when_its_lease_is_over() -> None:
     for node in terraform(plan("gcp"))["resource"]["google_compute_instance"].values():
         assert node["scheduling"]["max_run_duration"] == {"seconds": 43_200}
         assert node["scheduling"]["instance_termination_action"] == "DELETE"
+
+
+def test_machines_at_google_set_their_lease_and_install_what_reads_their_user_data() -> None:
+    for node in terraform(plan("gcp"))["resource"]["google_compute_instance"].values():
+        assert "apt-get install cloud-init" in node["metadata"]["startup-script"].replace("-qy ", "")
+        assert "+ 43200" in node["metadata"]["startup-script"]
+        assert node["zone"]
+        assert node["service_account"]["email"].startswith("rubin-node@")
+
+
+def test_a_subnetwork_at_google_is_named_as_such(tmp_path: Path) -> None:
+    made = plan("gcp", network="pool/here")
+    document = terraform(made)["resource"]
+    assert {rule["network"] for rule in document["google_compute_firewall"].values()} == {"pool"}
+    nodes = document["google_compute_instance"].values()
+    assert {node["network_interface"]["subnetwork"] for node in nodes} == {"here"}
+    assert 'subnetwork              = "here"' in exported(made, "packer")["node.pkr.hcl"]
 
 
 def test_workers_of_openstack_are_told_where_the_head_is() -> None:

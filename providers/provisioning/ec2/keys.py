@@ -27,7 +27,7 @@ def problems(plan: ClusterPlan) -> Iterator[Problem]:
     if plan.ssh_key is not None and not _is_public(plan.ssh_key):
         kind = "a private key" if "PRIVATE KEY" in plan.ssh_key else "no public key that EC2 takes"
         help = "the text of a public key, RSA or ED25519: what is in ~/.ssh/id_ed25519.pub"
-        yield Problem("bad-ssh-key", f"the ssh key is {kind}", help, "cluster.ssh_key")
+        yield Problem("bad-ssh-key", f"the ssh key is {kind}", help, "cluster.ssh_key_file")
 
 
 def _is_public(text: str) -> bool:

@@ -38,6 +38,7 @@ def packer_files(plan: ClusterPlan) -> Mapping[str, str]:
     builder = _BUILDERS[plan.provider]
     workers = next((group for group in plan.groups if not group.head), plan.groups[0])
     first = workers.choices[0]
+    network, _, subnetwork = (plan.network or "").partition("/")
     facts: dict[str, Any] = {
         "plan": plan,
         "builder": builder.name,
@@ -46,18 +47,21 @@ def packer_files(plan: ClusterPlan) -> Mapping[str, str]:
         "zone": first.zone or f"{plan.region}-b",
         "image": builder.images.family(plan.image) if builder.images is not None else None,
         "tags": plan.tags(),
-        "install": "sudo apt-get install -y --no-install-recommends " + " ".join(_packages(workers)),
+        "network": network,
+        "subnetwork": subnetwork,
+        "install": "sudo apt-get install -y --no-install-recommends " + " ".join(_packages(plan, workers)),
     }
     templates = _templates()
     text = "".join(templates.get_template(each).render(facts) for each in (f"{plan.provider}.pkr.hcl.j2", _BUILD))
     return {"node.pkr.hcl": text, "plugins.pkr.hcl": templates.get_template("plugins.pkr.hcl.j2").render(facts)}
 
 
-def _packages(group: Group) -> list[str]:
-    """What the group's machines install at their first start."""
+def _packages(plan: ClusterPlan, group: Group) -> list[str]:
+    """What the group's machines install at their first start; Google's Debian lacks cloud-init itself."""
     import yaml
 
-    return list(yaml.safe_load(group.user_data).get("packages", ()))
+    found = list(yaml.safe_load(group.user_data).get("packages", ()))
+    return ["cloud-init", *found] if plan.provider == "gcp" else found
 
 
 _BUILD = "build.pkr.hcl.j2"

@@ -12,6 +12,7 @@ from typing import Any
 
 from providers.provisioning.base import Choice, ClusterPlan, Group, node_name
 from providers.provisioning.cloud_init import HEAD_METADATA
+from providers.provisioning.gce import form as gce
 from providers.provisioning.images import AWS_IMAGES, GCE_IMAGES
 
 _POOL_PORT = 9618
@@ -130,45 +131,72 @@ def _aws_rule(port: int, what: str, *, ranges: Sequence[str] = (), own: bool = F
 
 def _gcp(plan: ClusterPlan) -> Block:
     image = GCE_IMAGES.family(plan.image)
-    network = literal(plan.network or "default")
-    pool = {"allow": [{"protocol": "tcp", "ports": [str(_POOL_PORT)]}], "source_tags": [plan.name]}
-    ssh = {"allow": [{"protocol": "tcp", "ports": ["22"]}], "source_ranges": list(plan.ssh_from)}
+    # Names are enough for Terraform, which looks for them in its own project.
+    rules = {rule["name"].rpartition("-")[2]: _gcp_rule(plan, rule) for rule in gce.firewalls(plan, "")}
     return {
         "terraform": {"required_providers": {"google": {"source": "hashicorp/google", "version": ">= 5.0"}}},
         # The project comes from the environment (GOOGLE_PROJECT) or from gcloud's configuration.
         "provider": {"google": {"region": plan.region}},
-        "data": {"google_compute_image": {"image": {"family": image.pattern, "project": image.owner}}},
+        "data": {
+            "google_client_config": {"here": {}},
+            "google_compute_image": {"image": {"family": image.pattern, "project": image.owner}},
+            "google_compute_zones": {"up": {"region": plan.region, "status": "UP"}},
+        },
         "resource": {
-            "google_compute_firewall": {
-                "pool": {"name": f"{plan.name}-pool", "network": network, "target_tags": [plan.name], **pool},
-                "ssh": {"name": f"{plan.name}-ssh", "network": network, "target_tags": [f"{plan.name}-head"], **ssh},
-            },
+            "google_compute_firewall": rules,
             "google_compute_instance": {group.name: _gcp_instance(plan, group) for group in plan.groups},
         },
     }
 
 
+def _gcp_rule(plan: ClusterPlan, rule: Block) -> Block:
+    """A rule as Google's own calls have it, in Terraform's words; `destroy` finds it by its description too."""
+    same = {"name": "name", "description": "description", "priority": "priority", "direction": "direction"}
+    lists = {"sourceRanges": "source_ranges", "sourceTags": "source_tags", "targetTags": "target_tags"}
+    made: Block = {ours: rule[theirs] for theirs, ours in (same | lists).items() if theirs in rule}
+    for theirs, ours in (("allowed", "allow"), ("denied", "deny")):
+        if theirs in rule:
+            made[ours] = [
+                {"protocol": each["IPProtocol"], **({"ports": each["ports"]} if "ports" in each else {})}
+                for each in rule[theirs]
+            ]
+    return {**made, "network": literal(gce.Network.of(plan).name)}
+
+
 def _gcp_instance(plan: ClusterPlan, group: Group) -> Block:
-    choice = group.choices[0]
+    choice, network = group.choices[0], gce.Network.of(plan)
+    told = {key: literal(text) for key, text in gce.metadata(plan, group).items() if key != "user-data"}
+    place = {"subnetwork": literal(network.subnetwork)} if network.subnetwork else {"network": literal(network.name)}
+    labels = _literals(plan.tags(group))
     made: Block = {
         "count": group.count,
         "name": _node_name(plan, group),
         "machine_type": choice.machine.name,
-        "tags": [plan.name] + ([f"{plan.name}-head"] if group.head else []),
-        "labels": _literals(plan.tags(group)),
+        "zone": choice.zone or "${data.google_compute_zones.up.names[0]}",
+        "tags": [gce.node_tag(plan.name)] + ([gce.head_tag(plan.name)] if group.head else []),
+        "labels": labels,
         "boot_disk": {
             "auto_delete": True,
-            "initialize_params": {"image": "${data.google_compute_image.image.self_link}", "size": group.disk_gib},
+            "initialize_params": {
+                "image": "${data.google_compute_image.image.self_link}",
+                "size": group.disk_gib,
+                "type": gce.DISK_TYPE,
+                "labels": labels,
+            },
         },
-        "network_interface": {"network": literal(plan.network or "default"), "access_config": {}},
-        "metadata": {"user-data": _file(group), "block-project-ssh-keys": "true"},
+        "network_interface": {**place, "access_config": {}},
+        "metadata": {**told, "user-data": _file(group)},
         "scheduling": _gcp_scheduling(plan, choice),
-        "shielded_instance_config": {"enable_vtpm": True, "enable_integrity_monitoring": True},
+        "shielded_instance_config": {
+            "enable_secure_boot": True,
+            "enable_vtpm": True,
+            "enable_integrity_monitoring": True,
+        },
     }
-    if choice.zone is not None:
-        made["zone"] = choice.zone
     if plan.identity is not None:
-        made["service_account"] = {"email": literal(plan.identity), "scopes": ["cloud-platform"]}
+        project = "${data.google_client_config.here.project}"
+        account = plan.identity if "@" in plan.identity else f"{plan.identity}@{project}.iam.gserviceaccount.com"
+        made["service_account"] = {"email": account, "scopes": ["cloud-platform"]}
     return made
 
 

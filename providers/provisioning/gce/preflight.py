@@ -72,7 +72,7 @@ def _by_itself(plan: ClusterPlan) -> Iterable[Problem]:
             yield Problem("bad-label", f"Google takes no label {key}={value}", help, f"cluster.labels.{key}")
     if not SHORTEST_S <= plan.limits.lease_s <= LONGEST_S:
         message = f"Google lets a machine run from {SHORTEST_S} s to {LONGEST_S // 86400} days"
-        yield Problem("bad-lease", message, "give another lease", "cluster.limits.lease")
+        yield Problem("bad-lease", message, "give another lease", "cluster.lease")
     if not plan.identity:
         message = "machines have no service account, so that workers cannot fetch their token from Secret Manager"
         help = "name one that has the role of providers/provisioning/policies/gcp-nodes.yaml"
