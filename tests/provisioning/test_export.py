@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,26 @@ def test_packer_takes_what_is_exported(tmp_path: Path, provider: str, network: s
     assert f'source "{PACKER_BUILDER[provider]}" "node"' in text
     first = "cloud-init condor" if provider == "gcp" else "condor"
     assert f"install -y --no-install-recommends {first} python3-boto3" in text
+
+
+def test_a_network_of_EC2_may_be_a_whole_VPC_with_the_subnets_of_the_zones() -> None:
+    document = terraform(plan("aws", network="vpc-1"))
+    filters = {each["name"]: each["values"] for each in document["data"]["aws_subnets"]["big"]["filter"]}
+    assert filters == {"vpc-id": ["vpc-1"], "availability-zone": ["us-east-1a"]}
+    assert document["resource"]["aws_instance"]["big"]["subnet_id"] == "${data.aws_subnets.big.ids[0]}"
+    assert document["resource"]["aws_security_group"]["cluster"]["vpc_id"] == "${data.aws_vpc.cluster.id}"
+
+
+def test_an_image_has_packages_of_other_repositories_with_the_key_that_signs_them() -> None:
+    line = "deb [signed-by=$KEY_FILE] https://apt.example.org trixie main"
+    source = f'apt: {{sources: {{pegasus.list: {{source: "{line}", key: KEY}}}}}}\n'
+    head, workers = plan("aws").groups
+    text = exported(plan("aws", groups=(head, replace(workers, user_data=workers.user_data + source))), "packer")[
+        "node.pkr.hcl"
+    ]
+    written = [b64decode(each).decode() for each in re.findall(r"echo (\S+) \| base64", text)]
+    assert written == ["KEY", line.replace("$KEY_FILE", "/etc/apt/keyrings/pegasus.asc") + "\n"]
+    assert text.index("keyrings/pegasus.asc") < text.index("apt-get update")
 
 
 @pytest.mark.system("packer")

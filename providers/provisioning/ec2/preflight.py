@@ -82,7 +82,7 @@ def _zones(plan: ClusterPlan, network: Network) -> Iterator[Problem]:
     for zone in sorted({c.zone for g in plan.groups for c in g.choices if c.zone is not None} - set(network.subnets)):
         known = f"zones of {network.vpc}: {', '.join(sorted(network.subnets))}"
         yield Problem(
-            "no-subnet", f"{network.vpc} has no subnet for machines in the zone {zone!r}", known, "cluster.zones"
+            "no-subnet", f"{network.vpc} has no subnet for machines in the zone {zone!r}", known, "cluster.workers"
         )
     if plan.ssh_from and not any(network.public.values()):
         message = f"machines in {network.vpc} get no public address: the head is reached from inside only"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ def packer_files(plan: ClusterPlan) -> Mapping[str, str]:
         "tags": plan.tags(),
         "network": network,
         "subnetwork": subnetwork,
+        "sources": _sources(workers),
         "install": "sudo apt-get install -y --no-install-recommends " + " ".join(_packages(plan, workers)),
     }
     templates = _templates()
@@ -62,6 +64,22 @@ def _packages(plan: ClusterPlan, group: Group) -> list[str]:
 
     found = list(yaml.safe_load(group.user_data).get("packages", ()))
     return ["cloud-init", *found] if plan.provider == "gcp" else found
+
+
+def _sources(group: Group) -> list[str]:
+    """Commands that add the repositories of packages beside Debian's, each with the key that signs it."""
+    import yaml
+
+    found = []
+    for name, each in (yaml.safe_load(group.user_data).get("apt", {}).get("sources") or {}).items():
+        key_file = f"/etc/apt/keyrings/{name.removesuffix('.list')}.asc"
+        line = each["source"].replace("$KEY_FILE", key_file)
+        found += [_write(each["key"], key_file), _write(f"{line}\n", f"/etc/apt/sources.list.d/{name}")]
+    return found
+
+
+def _write(text: str, file: str) -> str:
+    return f"echo {b64encode(text.encode()).decode()} | base64 -d | sudo tee {file} >/dev/null"
 
 
 _BUILD = "build.pkr.hcl.j2"

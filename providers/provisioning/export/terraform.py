@@ -39,8 +39,7 @@ def literal(text: str) -> str:
 
 def _aws(plan: ClusterPlan) -> Block:
     ami = AWS_IMAGES.family(plan.image)
-    network: Block = {"aws_subnet": {"cluster": {"id": literal(plan.network)}}} if plan.network else {}
-    vpc = "${data.aws_subnet.cluster.vpc_id}" if plan.network else "${data.aws_vpc.default.id}"
+    network, vpc = _aws_network(plan)
     key = {"aws_key_pair": {"cluster": _key(plan, plan.tags())}} if plan.ssh_key else {}
     return {
         "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws", "version": ">= 5.0"}}},
@@ -53,7 +52,7 @@ def _aws(plan: ClusterPlan) -> Block:
                     "filter": [{"name": "name", "values": [ami.pattern]}],
                 }
             },
-            **(network or {"aws_vpc": {"default": {"default": True}}}),
+            **network,
         },
         "resource": {
             "aws_security_group": {
@@ -80,6 +79,26 @@ def _aws(plan: ClusterPlan) -> Block:
     }
 
 
+def _aws_network(plan: ClusterPlan) -> tuple[Block, str]:
+    """What to look up, and where the VPC's id is then: the default VPC, or the VPC or subnet that the user names."""
+    if plan.network is None:
+        return {"aws_vpc": {"default": {"default": True}}}, "${data.aws_vpc.default.id}"
+    named = literal(plan.network)
+    if not plan.network.startswith("vpc-"):
+        return {"aws_subnet": {"cluster": {"id": named}}}, "${data.aws_subnet.cluster.vpc_id}"
+    in_vpc = {"name": "vpc-id", "values": [named]}
+    subnets = {
+        group.name: {"filter": [in_vpc, *({"name": "availability-zone", "values": [zone]} for zone in _zone(group))]}
+        for group in plan.groups
+    }
+    return {"aws_vpc": {"cluster": {"id": named}}, "aws_subnets": subnets}, "${data.aws_vpc.cluster.id}"
+
+
+def _zone(group: Group) -> list[str]:
+    zone = group.choices[0].zone
+    return [] if zone is None else [zone]
+
+
 def _aws_instance(plan: ClusterPlan, group: Group) -> Block:
     choice = group.choices[0]
     groups = ["${aws_security_group.cluster.id}"] + (["${aws_security_group.head.id}"] if group.head else [])
@@ -102,7 +121,9 @@ def _aws_instance(plan: ClusterPlan, group: Group) -> Block:
     }
     if choice.zone is not None:
         made["availability_zone"] = choice.zone
-    if plan.network is not None:
+    if plan.network is not None and plan.network.startswith("vpc-"):
+        made["subnet_id"] = f"${{data.aws_subnets.{group.name}.ids[0]}}"
+    elif plan.network is not None:
         made["subnet_id"] = "${data.aws_subnet.cluster.id}"
     if plan.identity is not None:
         made["iam_instance_profile"] = literal(plan.identity)
@@ -110,6 +131,8 @@ def _aws_instance(plan: ClusterPlan, group: Group) -> Block:
         made["key_name"] = "${aws_key_pair.cluster.key_name}"
     if choice.market == "spot":
         options = {"spot_instance_type": "one-time", "instance_interruption_behavior": "terminate"}
+        if choice.ceiling is not None:
+            options["max_price"] = f"{choice.ceiling:.4f}"
         made["instance_market_options"] = {"market_type": "spot", "spot_options": options}
     return made
 
