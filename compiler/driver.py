@@ -17,7 +17,7 @@ from compiler.lock import Ingredient, lock
 from compiler.output_folder import MARK, whole_folder
 from compiler.preparation import prepare
 from compiler.shards import can_shard
-from compiler.summary import json_text, summarise, summarise_jobs
+from compiler.summary import json_text, summarise, summarise_jobs, target_of
 
 if TYPE_CHECKING:
     from compiler.backends.pegasus import HeadNodeProof
@@ -214,6 +214,9 @@ def _check_again(out: Path, quanta: QuantumGraph, findings: Findings, observe: O
             proof = prove_jobs(quanta, out / "pegasus")
             head_node = prove_head_node(out / "pegasus")
         findings.items.extend((*proof.findings, *head_node.findings))
+    elif (target := target_of(out)) not in (None, PORTABLE):
+        message = f"'{out / 'pegasus'}' is missing, and so is every proof of what runs on {target}"
+        findings.error("missing-file", message, help="compile again")
     findings.raise_errors()
     return Checked(_hold(certificate, findings), proof, findings, head_node=head_node)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,6 +93,15 @@ def _inside(graph: QuantumGraph, jobs: JobGraph) -> dict[str, int]:
 def json_text(content: dict[str, Any]) -> str:
     """JSON as it stands in our small files: indented, keys in the order given."""
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def target_of(out: Path) -> str | None:
+    """The target that the summary in the output folder `out` names; None where there is no summary."""
+    try:
+        said = json.loads((out / "summary.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return said.get("target") if isinstance(said, dict) else None
 
 
 def _workflow(workflow: Workflow) -> dict[str, Any]:

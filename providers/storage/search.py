@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +170,7 @@ def _ask(
         try:
             return client.about(key)
         except StorageError as error:
-            if error.problem.code != "no-permission":
+            if error.problem.code not in ("no-permission", "store-refused"):
                 raise
             return error.problem
 
@@ -180,6 +181,8 @@ def _ask(
         for key, answer in zip(part, pool.map(one, part), strict=True):
             found.requests += 1
             if isinstance(answer, Problem):
+                if answer.code != "no-permission":
+                    _refuse(client, found, answer)
                 refusal = answer
                 found.refused.add(key)
             elif answer is not None:
@@ -188,7 +191,14 @@ def _ask(
             if observe is not None:
                 observe(done, total)
         if refusal is not None and not start and len(found.refused) == len(part):
-            raise StorageError(refusal)
+            _refuse(client, found, refusal)
+
+
+def _refuse(client: Client, found: _Found, refusal: Problem) -> NoReturn:
+    """Raises for a refusal of HEAD, whose answer has no body: why, of keys unknown or expired, a listing is told."""
+    if client.lists:
+        _see_bucket(client, found)
+    raise StorageError(refusal)
 
 
 def _see_bucket(client: Client, found: _Found) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,19 @@ def test_check_against_tells_a_folder_that_was_changed(
     done = rubincwl("check", *files, "--against", out)
     assert done.code == 1
     assert "1999" in done.err
+
+
+@pytest.mark.parametrize("lost", ["sites.yml", "replicas.yml", "plan.sh", "pegasus.properties", "workflow.yml", "."])
+def test_check_against_names_a_file_of_the_target_that_is_missing(
+    compile_: Compile, rubincwl: Rubincwl, synthetic_dark: Path, out: Path, lost: str
+) -> None:
+    compile_("--target", "aws")
+    path = out / "pegasus" / lost
+    shutil.rmtree(path) if lost == "." else path.unlink()
+    done = rubincwl("check", synthetic_dark / "pipeline.yaml", synthetic_dark / "graph.ndjson.zst", "--against", out)
+    assert done.code == 1
+    assert path.name in done.err
+    assert "compile again" in done.err
 
 
 def test_check_writes_nothing(

@@ -106,6 +106,20 @@ def test_who_may_neither_list_nor_read_is_told_so(seaweed_store: Store) -> None:
     assert caught.value.problem.code == "no-permission"
 
 
+def test_keys_that_the_store_does_not_take_are_told_for_a_few_files_too(seaweed_store: Store) -> None:
+    with pytest.raises(StorageError) as caught:
+        survey(open_client(seaweed_store.url, of(seaweed_store.as_user("somebody"))), ["a", "b"])
+    assert caught.value.problem.code == "wrong-credentials"
+
+
+def test_a_session_that_expired_is_told_for_a_few_files_too() -> None:
+    with server(s3(400, "ExpiredToken", "The provided token has expired.")) as endpoint:
+        options = {"key": "a", "secret": "b", "endpoint_url": endpoint, "client_kwargs": {"region_name": "us-east-1"}}
+        with pytest.raises(StorageError) as caught:
+            survey(open_client("s3://survey", Access("s3", options)), ["a", "b"])
+    assert caught.value.problem.code == "expired-credentials"
+
+
 @pytest.mark.parametrize(("user", "secret"), [("admin", "another"), ("somebody", "not-a-secret")])
 def test_keys_that_the_store_does_not_take_are_wrong_credentials(seaweed_store: Store, user: str, secret: str) -> None:
     assert told(seaweed_store.url, of(seaweed_store.as_user(user, secret))).code == "wrong-credentials"

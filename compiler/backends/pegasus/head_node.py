@@ -146,7 +146,11 @@ def prove_head_node(out: Path, handover: Handover | None = None, shown: Path | N
     """
     proof = HeadNodeProof(handover or read_proof(out).handover)
     if proof.handover == "object-store":
-        _Prover(out, proof, shown or out).prove()
+        try:
+            _Prover(out, proof, shown or out).prove()
+        except FileNotFoundError as missing:
+            place = Span(str((shown or out) / Path(missing.filename).name), 1, 1)
+            proof.findings.append(Diagnostic("missing-file", "cannot be read: no such file", place, "compile again"))
     return proof
 
 
