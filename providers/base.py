@@ -193,7 +193,7 @@ class Placeholder:
     """``@NAME@``."""
     meaning: str
     setting: str
-    """The setting that takes its place."""
+    """The setting of the target that takes its place."""
 
 
 @runtime_checkable

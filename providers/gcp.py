@@ -124,7 +124,7 @@ class GCP:
 
     def placeholders(self) -> tuple[Placeholder, ...]:
         """The bucket, if it is not given."""
-        return self.bucket.placeholders(self.name)
+        return self.bucket.placeholders()
 
     def sites(self) -> tuple[Site, ...]:
         """Workers without a shared disk, the bucket, and the submit host."""

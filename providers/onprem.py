@@ -34,7 +34,7 @@ from providers.provisioning.base import Cloud
 from providers.s3 import S3Bucket, plain_access, split_url
 from schemas import schema
 
-_FOLDER_MARK = Placeholder("@SHARED_FOLDER@", "the folder that all machines see", "onprem.shared_folder")
+_FOLDER_MARK = Placeholder("@SHARED_FOLDER@", "the folder that all machines see", "shared_folder")
 
 
 class OnPrem:
@@ -85,7 +85,7 @@ class OnPrem:
     def placeholders(self) -> tuple[Placeholder, ...]:
         """The bucket or the shared folder, if it is to be used and not given."""
         if self.handover == "object-store":
-            return self.bucket.placeholders(self.name)
+            return self.bucket.placeholders()
         return (_FOLDER_MARK,) if self.handover == "shared-folder" and self.shared == _FOLDER_MARK.mark else ()
 
     def sites(self) -> tuple[Site, ...]:

@@ -96,9 +96,9 @@ class S3Bucket:
             found.append(Problem("bad-endpoint", f"{self.endpoint!r} is no endpoint", help, "endpoint"))
         return tuple(found)
 
-    def placeholders(self, provider: str) -> tuple[Placeholder, ...]:
+    def placeholders(self) -> tuple[Placeholder, ...]:
         """The bucket, if it is not given."""
-        mark = Placeholder(_MARK, "the bucket that stages files and takes the results", f"{provider}.bucket")
+        mark = Placeholder(_MARK, "the bucket that stages files and takes the results", "bucket")
         return (mark,) if self.bucket == _MARK else ()
 
     def store(self) -> Store:
@@ -204,7 +204,7 @@ class S3Provider:
 
     def placeholders(self) -> tuple[Placeholder, ...]:
         """The bucket, if it is not given."""
-        return self.store.placeholders(self.name)
+        return self.store.placeholders()
 
     def sites(self) -> tuple[Site, ...]:
         """Workers without a shared disk, the bucket, and the submit host."""

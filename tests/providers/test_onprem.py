@@ -52,7 +52,7 @@ def test_files_are_handed_over_by_what_is_there_unless_it_is_said(settings: dict
 
 def test_what_a_handover_needs_and_is_not_given_has_a_mark() -> None:
     assert [each.mark for each in made(handover="shared-folder").placeholders()] == ["@SHARED_FOLDER@"]
-    assert [each.setting for each in made(handover="object-store").placeholders()] == ["onprem.bucket"]
+    assert [each.setting for each in made(handover="object-store").placeholders()] == ["bucket"]
     assert made(handover="submit-host").placeholders() == ()
 
 

@@ -123,7 +123,7 @@ def _warn_of_placeholders(out: Path, replicas: list[str], provider: Provider, fi
         findings.warning(
             "placeholder",
             f"{mark.mark} in {', '.join(some)} stands for {mark.meaning}",
-            help=f"set {mark.setting} and compile again; plan.sh refuses until then",
+            help=f"say {mark.setting} in targets: {provider.name} and compile again; plan.sh refuses until then",
         )
 
 
