@@ -51,6 +51,8 @@ def provider_class(name: str) -> type[Provider]:
     module, _, attribute = target.partition(":")
     try:
         found: type[Provider] = getattr(import_module(module), attribute)
+        if not isinstance(found, type) or not isinstance(getattr(found, "schema", None), Mapping):
+            raise TypeError(f"{target} is no provider")
     except Exception as reason:  # a plugin may fail as it likes
         raise ProviderUnavailableError(f"provider {name!r} cannot be loaded ({reason}): {hint}") from reason
     return found

@@ -154,6 +154,8 @@ def _google(error: BaseException, url: str, doing: Doing) -> Problem | None:
     """What Google answered, by status and sentence; gcsfs has an exception of its own for some statuses only."""
     text = str(error)
     status = getattr(error, "code", None)
+    if "<Error><Code>" in text:
+        return not_a_store(url, "it answers in S3's words")
     if isinstance(error, FileNotFoundError):
         return _no_bucket(url) if doing in ("list", "write") else None
     if _PROJECT.search(text) and (status in (400, 403, 404) or isinstance(error, ValueError | OSError)):

@@ -34,8 +34,12 @@ def test_an_entry_point_adds_a_provider(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_plug_in_that_fails_as_it_is_imported_is_unavailable_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_plugins", lambda: {"odd": "antigravity_of_rubin:X", "none": "providers.aws:Azure"})
-    for name in ("odd", "none"):
+    monkeypatch.setattr(
+        registry,
+        "_plugins",
+        lambda: {"odd": "antigravity_of_rubin:X", "none": "providers.aws:Azure", "other": "json:dumps"},
+    )
+    for name in ("odd", "none", "other"):
         with pytest.raises(ProviderUnavailableError, match="install the package that brings it"):
             load_provider(name)
     assert load_provider("aws").name == "aws"

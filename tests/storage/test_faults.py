@@ -276,6 +276,7 @@ GOOGLE_ANSWERS = [
         "wrong-project",
         "billing account",
     ),
+    (s3(403, "AccessDenied", "Access Denied."), "not-a-store", "S3's words"),
 ]
 
 
